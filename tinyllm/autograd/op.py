@@ -1,0 +1,277 @@
+"""Op: one declaration per operation, from which everything else follows.
+
+Writing a class is all it takes. The class says what the op does (its docstring: Forward, Backward, Shapes), does it
+(``forward``), undoes it (``backward``), shows where to try it (``samples``) and how it refuses (``bad``). From that
+come the function ``tl.name``, the method ``Tensor.name``, its operator, and its gradient checks.
+
+An instance of the class is one use of the op: it is the ``ctx`` that ``forward`` and ``backward`` share, and the node
+of the graph. Both take and return arrays, never Tensors, so they can be called by hand:
+
+    >>> import numpy as np
+    >>> from tinyllm.autograd.ops.elementwise import Mul
+    >>> ctx = Mul()
+    >>> ctx.forward(np.array(3.0), np.array(5.0))
+    np.float64(15.0)
+    >>> ctx.backward(np.array(1.0))
+    (np.float64(5.0), np.float64(3.0))
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..errors import DTypeError, NaNError, OpError, ShapeError, TinyLLMError, TwiceError, shape_in_letters
+from . import modes
+from .unbroadcast import unbroadcast
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+Array = np.ndarray[Any, Any]
+
+OPS: dict[str, type[Op]] = {}
+_SECTIONS = ("Forward", "Backward", "Shapes")
+
+
+class Op:
+    """One use of an operation: what it was given, what it keeps for the way back, and how to go back."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    samples: Callable[..., Iterable[Any]]
+
+    name: ClassVar[str]
+    symbol: ClassVar[str] = ""  # the Python operator it stands behind: "+", "@", "[]", "neg"
+    analytic: ClassVar[bool] = True  # may the complex step go through it?
+    kink: ClassVar[str] = ""  # where it has no derivative, and which subgradient it takes there
+    infinite: ClassVar[bool] = False  # may its result hold infinities on purpose?
+    arguments: ClassVar[tuple[str, ...]]  # names of the arrays
+    variadic: ClassVar[bool]  # does it take any number of arrays?
+    parameters: ClassVar[tuple[str, ...]]  # names of the keyword-only parameters
+    letters: ClassVar[tuple[tuple[str, ...], ...]]  # axis letters of each array, from the Shapes line
+
+    saved: tuple[Any, ...] = ()
+    needs: tuple[bool, ...] = ()
+    sources: tuple[Tensor | tuple[Op, int] | None, ...] = ()  # per input: a leaf, or (op, which of its results)
+    shapes: tuple[tuple[int, ...] | None, ...] = ()
+    freed: bool = False
+    params: dict[str, Any]
+    dtypes: tuple[Any, ...]
+    outputs: tuple[tuple[tuple[int, ...], Any], ...]  # shape and dtype of each result
+    retained: dict[int, Tensor] | None = None
+    called_from: str = ""
+    locked: tuple[tuple[Tensor, Array], ...] = ()
+
+    def __init_subclass__(cls, *, registered: bool = True) -> None:
+        if not registered:
+            return
+        cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        for part in ("forward", "backward", "samples"):
+            if not callable(getattr(cls, part, None)):
+                raise OpError(f"class {cls.__name__}: an op needs {part}", hint="declare it beside the others")
+        doc = cls.__doc__ or ""
+        missing = [section for section in _SECTIONS if not re.search(rf"^\s*{section}\s", doc, re.MULTILINE)]
+        if missing:
+            raise OpError(f"class {cls.__name__}: its docstring lacks the lines {', '.join(missing)}")
+        if cls.name in OPS and OPS[cls.name].__qualname__ != cls.__qualname__:
+            raise OpError(f"class {cls.__name__}: there is already an op named {cls.name}")
+        for part in ("samples", "bad", "kinks", "call"):
+            if inspect.isfunction(cls.__dict__.get(part)):
+                setattr(cls, part, staticmethod(cls.__dict__[part]))
+        formal = list(inspect.signature(cls.forward).parameters.values())[1:]
+        cls.arguments = tuple(p.name for p in formal if p.kind is not p.KEYWORD_ONLY)
+        cls.variadic = any(p.kind is p.VAR_POSITIONAL for p in formal)
+        cls.parameters = tuple(p.name for p in formal if p.kind is p.KEYWORD_ONLY)
+        cls.letters = _letters(doc)
+        OPS[cls.name] = cls
+
+    @staticmethod
+    def bad(draw: Any) -> Iterable[tuple[Any, type[Exception], str]]:
+        """Yield calls that must be refused: (sample, error class, a pattern its message matches)."""
+        return ()
+
+    @staticmethod
+    def kinks() -> Iterable[tuple[Any, Any]]:
+        """Yield samples that sit on a kink, each with the gradients (for a cotangent of ones) that are declared there."""
+        return ()
+
+    def save(ctx, *values: Any) -> None:
+        """Keep values for the backward pass; what is not saved can be freed at once."""
+        ctx.saved = values
+
+    def wants(ctx, i: int) -> bool:
+        """Does input ``i`` need its gradient? Called by hand, outside of a graph, all do."""
+        return not ctx.needs or ctx.needs[i]
+
+    @classmethod
+    def apply(cls, *args: Any, **params: Any) -> Any:
+        """Run the op on Tensors (or what can become one) and, while a graph is recorded, become a node of it."""
+        from .tensor import Tensor
+
+        ctx = cls()
+        arrays = _arrays(cls, args)
+        recorded = modes.recording.get()
+        ctx.needs = tuple([recorded and isinstance(a, Tensor) and a.requires_grad for a in args])
+        try:
+            result = ctx.forward(*arrays, **params)
+        except TinyLLMError:
+            raise
+        except (ValueError, IndexError) as error:  # NumPy's own words, with our axis letters in front
+            raise ShapeError(f"{cls.describe(arrays)}: {error}") from error
+        several = isinstance(result, tuple)
+        results = [np.asarray(r) for r in (result if several else (result,))]
+        if modes.anomaly.get():
+            ctx.called_from = "".join(traceback.format_stack(limit=6)[:-2])
+            for r in results:
+                _refuse_nan(ctx, r, "the result", arrays)
+        if not any(ctx.needs):
+            tensors = [Tensor(r) for r in results]
+        else:
+            ctx.params = params
+            ctx.sources = tuple([a.source if need else None for a, need in zip(args, ctx.needs, strict=True)])
+            ctx.shapes = tuple([None if a is None else a.shape for a in arrays])
+            ctx.dtypes = tuple([None if a is None else a.dtype for a in arrays])
+            ctx.outputs = tuple([(r.shape, r.dtype) for r in results])
+            ctx.locked = tuple([(a, a.lock()) for a in args if isinstance(a, Tensor) and a.node is None])
+            tensors = []
+            for index, r in enumerate(results):
+                if any(r is a for a in arrays):
+                    r = r.view()
+                r.flags.writeable = False  # a live graph may need it: edits raise instead of spoiling a gradient
+                tensors.append(Tensor.of_node(r, ctx, index))
+        return tuple(tensors) if several else tensors[0]
+
+    def pull_back(ctx, dys: list[Array | None]) -> list[Array | None]:
+        """Turn the gradients of the results into one gradient per input, each in the shape and dtype of its input."""
+        if ctx.freed:
+            raise TwiceError(
+                f"backward() came to {ctx.name} a second time, and what it had saved is freed",
+                hint="backward(retain_graph=True) on the first call, or compute the value again",
+            )
+        full = [np.zeros(*ctx.outputs[i]) if dy is None else dy for i, dy in enumerate(dys)]
+        grads = ctx.backward(*full)
+        if not isinstance(grads, tuple):
+            grads = (grads,)
+        if len(grads) != len(ctx.needs):
+            raise OpError(f"{ctx.name}: backward returned {len(grads)} gradients for {len(ctx.needs)} inputs")
+        return [ctx._fitted(i, grad) if need else None for i, (grad, need) in enumerate(zip(grads, ctx.needs, strict=True))]
+
+    def _fitted(ctx, i: int, grad: Any) -> Array:
+        """Undo broadcasting, once and for every op; refuse what is still not the gradient of input ``i``."""
+        argument = ctx.arguments[min(i, len(ctx.arguments) - 1)] if ctx.arguments else f"argument {i}"
+        if grad is None:
+            raise OpError(f"{ctx.name}: backward returned None for {argument}, which requires a gradient")
+        grad = np.asarray(grad)
+        shape = ctx.shapes[i]
+        if shape is not None and grad.shape != shape:
+            try:
+                grad = unbroadcast(grad, shape)
+            except ValueError:
+                raise OpError(f"{ctx.name}: the gradient of {argument} has shape {grad.shape}, not {shape}") from None
+        if grad.dtype != ctx.dtypes[i]:
+            raise OpError(f"{ctx.name}: the gradient of {argument} is {grad.dtype}, not {ctx.dtypes[i]}")
+        if modes.anomaly.get():
+            _refuse_nan(ctx, grad, f"the gradient of {argument}", [])
+        return grad
+
+    def free(ctx) -> None:
+        """Let go of everything that was kept for the backward pass."""
+        ctx.freed = True
+        ctx.saved = ()
+        ctx.sources = ()
+        ctx.retained = None
+        ctx._unlock()
+
+    def _unlock(ctx) -> None:
+        for tensor, array in ctx.locked:
+            tensor.unlock(array)
+        ctx.locked = ()
+
+    def __del__(ctx) -> None:  # a graph that is dropped without a backward pass gives its leaves back, too
+        if ctx.locked:
+            ctx._unlock()
+
+    @classmethod
+    def describe(cls, arrays: Iterable[Any]) -> str:
+        """Say what the op was given, with axis letters: ``matmul: a (M=6, K=8), b (K=6, N=8)``."""
+        parts = []
+        for i, array in enumerate(arrays):
+            if array is None:
+                continue
+            name = cls.arguments[min(i, len(cls.arguments) - 1)]
+            letters = cls.letters[i] if i < len(cls.letters) and not cls.variadic else ()
+            parts.append(f"{name} {shape_in_letters(np.shape(array), letters)}")
+        return f"{cls.name}: {', '.join(parts)}"
+
+
+def _letters(doc: str) -> tuple[tuple[str, ...], ...]:
+    """Read the axis letters of each input from the part of the Shapes line before its arrow."""
+    line = re.search(r"^\s*Shapes\s+(.*?)->", doc, re.MULTILINE | re.DOTALL)
+    if not line:
+        return ()
+    groups = re.findall(r"\(([^()]*)\)", line.group(1))
+    return tuple(tuple(part.strip() for part in group.split(",") if part.strip()) for group in groups)
+
+
+def _arrays(cls: type[Op], args: tuple[Any, ...]) -> list[Any]:
+    """Take the arrays out of the Tensors; plain numbers and float arrays adopt the dtype of the Tensors beside them."""
+    from .tensor import Tensor
+
+    dtype = None
+    arrays: list[Any] = []
+    plain = False
+    for a in args:
+        if isinstance(a, Tensor):
+            array = a.data
+            arrays.append(array)
+            if array.dtype != dtype and array.dtype.kind in "fc":
+                dtype = array.dtype if dtype is None else _common(cls, dtype, array.dtype)
+        else:
+            arrays.append(a)
+            plain = plain or a is not None
+    if plain:
+        for i, a in enumerate(arrays):
+            if a is None or isinstance(args[i], Tensor):
+                continue
+            array = np.asarray(a)
+            if dtype is None and array.dtype.kind == "f" and not isinstance(a, (np.ndarray, np.generic)):
+                array = array.astype(np.float32)
+            elif dtype is not None and (array.dtype.kind == "f" or isinstance(a, (int, float))) and a is not True:
+                array = array.astype(dtype, copy=False)
+            elif array.dtype.kind not in "fciub":
+                raise DTypeError(f"{cls.name}: {type(a).__name__} is not a Tensor, an array or a number")
+            arrays[i] = array
+    return arrays
+
+
+def _common(cls: type[Op], one: Any, other: Any) -> Any:
+    """The dtype of two inputs that may be mixed: equal precision, real or complex."""
+    common = np.result_type(one, other)
+    if np.finfo(one).dtype != np.finfo(other).dtype:
+        raise DTypeError(f"{cls.name}: {one} and {other} do not mix", hint=f"x.astype(np.{common})")
+    return common
+
+
+def _refuse_nan(ctx: Op, array: Array, what: str, arrays: list[Any]) -> None:
+    """Raise for the first NaN or undeclared infinity, with the range of every input."""
+    if array.dtype.kind not in "fc":
+        return
+    nans = int(np.isnan(array).sum())
+    infinities = 0 if ctx.infinite else int(np.isinf(array).sum())
+    if not nans and not infinities:
+        return
+    found = f"{nans} NaN" if nans else f"{infinities} infinite"
+    ranges = []
+    for i, a in enumerate(arrays):
+        if a is not None and a.dtype.kind == "f" and a.size:
+            name = ctx.arguments[min(i, len(ctx.arguments) - 1)]
+            ranges.append(f"{name} {shape_in_letters(a.shape)} {a.dtype} in [{np.nanmin(a):.4g}, {np.nanmax(a):.4g}]")
+    error = NaNError("; ".join([f"{ctx.name}: {what} holds {found}", *ranges]))
+    error.add_note(f"the op was called here:\n{ctx.called_from}")
+    raise error

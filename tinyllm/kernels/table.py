@@ -1,0 +1,112 @@
+"""The table of kernels: name -> {"numpy": the readable reference, "numba": the fast one}.
+
+A kernel takes arrays and gives arrays. Its NumPy reference is written under ``@kernel``; what the rest of the house
+calls is the *door* that the decorator leaves in its place. The door looks at the back end in force and at the dtypes:
+float32 and float64 may go to Numba, everything else (complex numbers above all, which gradcheck uses) goes to the
+reference. Numba itself is imported by the first door that needs it, never before.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from ..errors import KernelError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Array = np.ndarray[Any, np.dtype[Any]]
+
+BACKENDS = ("numpy", "numba")
+TABLE: dict[str, dict[str, Callable[..., Any]]] = {}
+DOORS: dict[str, Callable[..., Any]] = {}
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_chosen: ContextVar[str | None] = ContextVar("tinyllm_kernels", default=None)
+
+
+def kernel(reference: Callable[P, R]) -> Callable[P, R]:
+    """Enter a NumPy reference in the table and return its door.
+
+    The door has the reference's signature and docstring; ``door.__wrapped__`` is the reference itself.
+    """
+    name = reference.__name__
+    entry: dict[str, Callable[..., Any]] = {"numpy": reference}
+    TABLE[name] = entry
+
+    @functools.wraps(reference)
+    def door(*args: P.args, **kwargs: P.kwargs) -> R:
+        if backend() == "numba" and _fits_numba(args):
+            fast = entry.get("numba") or _load_numba(name)
+            return cast(R, fast(*args, **kwargs))
+        return cast(R, entry["numpy"](*args, **kwargs))
+
+    DOORS[name] = door
+    return door
+
+
+def _fits_numba(args: tuple[Any, ...]) -> bool:
+    """Numba takes over when every array of numbers among the arguments is float32, or every one is float64."""
+    floats = {a.dtype for a in args if isinstance(a, np.ndarray) and a.dtype.kind in "fc"}
+    return len(floats) == 1 and floats.pop() in _FLOATS
+
+
+def _load_numba(name: str) -> Callable[..., Any]:
+    """Import every Numba kernel, enter them all, and return the one asked for (the reference where there is none)."""
+    from . import jit
+
+    for fast_name, fast in jit.FAST.items():
+        TABLE[fast_name].setdefault("numba", fast)
+    return TABLE[name].setdefault("numba", TABLE[name]["numpy"])
+
+
+@functools.cache
+def _default() -> str:
+    """The back end of TINYLLM_KERNELS; without that, Numba where it is installed, else NumPy."""
+    asked = os.environ.get("TINYLLM_KERNELS", "").strip().lower()
+    if asked:
+        return _checked(asked, source="TINYLLM_KERNELS")
+    return "numba" if find_spec("numba") else "numpy"
+
+
+def _checked(name: str, source: str) -> str:
+    if name not in BACKENDS:
+        raise KernelError(f"{source}: there is no back end {name!r}", hint="one of " + ", ".join(BACKENDS))
+    if name == "numba" and not find_spec("numba"):
+        raise KernelError(f"{source}: numba is not installed", hint="pip install numba, or use the back end numpy")
+    return name
+
+
+def backend() -> str:
+    """Return the name of the back end in force here: "numpy" or "numba".
+
+    Example:
+        >>> with use("numpy"):
+        ...     backend()
+        'numpy'
+    """
+    return _chosen.get() or _default()
+
+
+@contextmanager
+def use(name: str) -> Iterator[None]:
+    """Run a block on one back end; other threads and the code after the block keep theirs.
+
+    Args:
+        name: "numpy" or "numba".
+
+    Raises:
+        KernelError: there is no such back end, or numba is not installed.
+    """
+    token = _chosen.set(_checked(name, source="kernels.use"))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
