@@ -45,7 +45,8 @@ def guess(got: Array, expected: Array, rtol: float) -> str:
     wrong = np.abs(got - expected) > 10 * rtol * scale
     if wrong.sum() <= max(1, wrong.size // 4):
         where = [tuple(int(i) for i in index) for index in np.argwhere(wrong)[:3]]
-        return f"only {int(wrong.sum())} of {wrong.size} entries are wrong (first at {where}): edges, ties, repeats or a mask"
+        count = f"only {int(wrong.sum())} of {wrong.size} entries are wrong"
+        return f"{count} (first at {where}): edges, ties, repeats or a mask"
     return ""
 
 

@@ -1,7 +1,7 @@
 """From the registry of ops to the functions, methods and operators that people call.
 
-``tl.softmax(x, axis=-1)``, ``x.softmax(-1)``, ``a + b``: none of them is written anywhere. Each is made here from the op's
-declaration: the arrays first, then the keyword-only parameters of ``forward`` in their order.
+``tl.softmax(x, axis=-1)``, ``x.softmax(-1)``, ``a + b``: none of them is written anywhere. Each is made here from the
+op's declaration: the arrays first, then the keyword-only parameters of ``forward`` in their order.
 """
 
 from __future__ import annotations

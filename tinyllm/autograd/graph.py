@@ -1,8 +1,8 @@
 """The backward pass: order the graph, then walk it from its end, adding up what arrives.
 
 Two functions do all of it. ``toposort`` puts every op after the ops it depends on; ``accumulate`` walks that order
-backwards and hands each op the sum of the gradients that its users sent. Both are loops, not recursion, so a graph may be
-as deep as memory allows, and each op is freed as soon as it has been walked.
+backwards and hands each op the sum of the gradients that its users sent. Both are loops, not recursion, so a graph may
+be as deep as memory allows, and each op is freed as soon as it has been walked.
 """
 
 from __future__ import annotations

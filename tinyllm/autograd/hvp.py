@@ -1,7 +1,7 @@
 """Hessian-vector products, exact: a complex step through the whole backward pass.
 
-The gradient is itself a function, and every backward rule of this house is complex-safe. So the derivative of the gradient
-in direction v, which is H v, is the imaginary part of one backward pass taken a tiny imaginary step away.
+The gradient is itself a function, and every backward rule of this house is complex-safe. So the derivative of the
+gradient in direction v, which is H v, is the imaginary part of one backward pass taken a tiny imaginary step away.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def hvp(f: Callable[..., Tensor], inputs: Any, vectors: Any, h: float = 1e-20) -
     """Return H v, the product of the Hessian of ``f`` with a vector, one array per input.
 
     Args:
-        f: takes the inputs as Tensors and returns one number; it may also use the Tensors of ``inputs`` where they live.
+        f: takes the inputs as Tensors and returns one number; it may also use the ``inputs`` where they live.
         inputs: a Tensor or a list of Tensors, float64, that require a gradient.
         vectors: arrays of the inputs' shapes, one per input.
         h: the length of the imaginary step.

@@ -1,9 +1,9 @@
 """Derivatives by trying: what a gradient is compared with.
 
-Two ways. The **central difference** works on any function but loses half of the digits to cancellation. The **complex
-step** (Squire & Trapp 1998) takes a step so small that its square vanishes, along the imaginary axis: no subtraction, so no
-cancellation, and the derivative is exact to the last digit. It asks that the function be written without ``abs``,
-conjugates, or comparisons that look at anything but the real part; every op of this house is.
+Two ways. The **central difference** works on any function but loses half of the digits to cancellation. The
+**complex step** (Squire & Trapp 1998) takes a step so small that its square vanishes, along the imaginary axis: no
+subtraction, so no cancellation, and the derivative is exact to the last digit. It asks that the function be written
+without ``abs``, conjugates, or comparisons that look at anything but the real part; every op of this house is.
 """
 
 from __future__ import annotations

@@ -39,17 +39,24 @@ OPS: dict[str, type[Op]] = {}
 _SECTIONS = ("Forward", "Backward", "Shapes")
 
 
+def _none(*_: Any) -> Iterable[Any]:
+    return ()
+
+
 class Op:
     """One use of an operation: what it was given, what it keeps for the way back, and how to go back."""
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
-    samples: Callable[..., Iterable[Any]]
+    samples: Callable[..., Iterable[Any]]  # samples(draw): calls that show the op at work; see draw.py
+    bad: Callable[..., Iterable[Any]] = staticmethod(_none)  # bad(draw): (call, error class, pattern of its message)
+    kinks: Callable[..., Iterable[Any]] = staticmethod(_none)  # (call on a kink, gradients there for ones)
 
     name: ClassVar[str]
     symbol: ClassVar[str] = ""  # the Python operator it stands behind: "+", "@", "[]", "neg"
     analytic: ClassVar[bool] = True  # may the complex step go through it?
     kink: ClassVar[str] = ""  # where it has no derivative, and which subgradient it takes there
+    constants: ClassVar[tuple[str, ...]] = ()  # float arrays that no gradient flows to
     infinite: ClassVar[bool] = False  # may its result hold infinities on purpose?
     arguments: ClassVar[tuple[str, ...]]  # names of the arrays
     variadic: ClassVar[bool]  # does it take any number of arrays?
@@ -90,16 +97,6 @@ class Op:
         cls.parameters = tuple(p.name for p in formal if p.kind is p.KEYWORD_ONLY)
         cls.letters = _letters(doc)
         OPS[cls.name] = cls
-
-    @staticmethod
-    def bad(draw: Any) -> Iterable[tuple[Any, type[Exception], str]]:
-        """Yield calls that must be refused: (sample, error class, a pattern its message matches)."""
-        return ()
-
-    @staticmethod
-    def kinks() -> Iterable[tuple[Any, Any]]:
-        """Yield samples that sit on a kink, each with the gradients (for a cotangent of ones) that are declared there."""
-        return ()
 
     def save(ctx, *values: Any) -> None:
         """Keep values for the backward pass; what is not saved can be freed at once."""
@@ -160,7 +157,7 @@ class Op:
             grads = (grads,)
         if len(grads) != len(ctx.needs):
             raise OpError(f"{ctx.name}: backward returned {len(grads)} gradients for {len(ctx.needs)} inputs")
-        return [ctx._fitted(i, grad) if need else None for i, (grad, need) in enumerate(zip(grads, ctx.needs, strict=True))]
+        return [ctx._fitted(i, grad) if ctx.needs[i] else None for i, grad in enumerate(grads)]
 
     def _fitted(ctx, i: int, grad: Any) -> Array:
         """Undo broadcasting, once and for every op; refuse what is still not the gradient of input ``i``."""
@@ -230,8 +227,10 @@ def _arrays(cls: type[Op], args: tuple[Any, ...]) -> list[Any]:
         if isinstance(a, Tensor):
             array = a.data
             arrays.append(array)
-            if array.dtype != dtype and array.dtype.kind in "fc":
-                dtype = array.dtype if dtype is None else _common(cls, dtype, array.dtype)
+            if dtype is None:  # asked first: to NumPy, float64 equals None
+                dtype = array.dtype if array.dtype.kind in "fc" else None
+            elif array.dtype != dtype and array.dtype.kind in "fc":
+                dtype = _common(cls, dtype, array.dtype)
         else:
             arrays.append(a)
             plain = plain or a is not None

@@ -161,7 +161,8 @@ class Tensor:
         if grad is None:
             if self.data.size != 1:
                 raise LeafError(
-                    f"backward: the Tensor has shape {self.shape}, not one number", hint="x.sum().backward(), or pass grad"
+                    f"backward: the Tensor has shape {self.shape}, not one number",
+                    hint="x.sum().backward(), or pass grad",
                 )
             start = np.ones_like(self.data)
         else:

@@ -1,5 +1,17 @@
 """The ops: importing this package declares them all."""
 
-from . import elementwise
+from . import activation, attention, einsum, elementwise, fused, index, linalg, norm, reduce, rope, shape
 
-__all__ = ["elementwise"]
+__all__ = [
+    "activation",
+    "attention",
+    "einsum",
+    "elementwise",
+    "fused",
+    "index",
+    "linalg",
+    "norm",
+    "reduce",
+    "rope",
+    "shape",
+]

@@ -1,0 +1,92 @@
+"""Who may import whom: every import of every module is looked at, wherever in the file it stands."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tinyllm"
+
+# a room -> the rooms it may import from; everybody may import errors, nobody imports learn or cli
+ARROWS = {
+    "errors": set(),
+    "kernels": set(),
+    "autograd": {"kernels"},
+    "nn": {"autograd", "kernels"},
+    "models": {"nn", "autograd", "kernels"},
+    "tokenizer": {"kernels"},
+    "train": {"nn", "models", "tokenizer", "autograd", "kernels", "generate"},
+    "generate": {"models", "tokenizer", "kernels", "autograd"},
+    "rag": {"tokenizer", "models", "nn", "autograd", "kernels"},
+    "client": {"tokenizer"},
+    "server": {"generate", "client"},
+    "viz": set(),
+}
+ANYTHING = {"cli", "learn"}
+THIRD_PARTY = {
+    "kernels": {"numpy", "numba", "llvmlite"},
+    "viz": {"numpy", "matplotlib"},
+    "cli": {"numpy", "rich", "matplotlib", "numba"},
+    "client": set(),
+}
+STANDARD = set(sys.stdlib_module_names)
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of what a module imports, relative ones made absolute; those for type checkers only count as well."""
+    package = ["tinyllm", *path.relative_to(PACKAGE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, node.module] if node.module else base)
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("tinyllm.") and name.count(".")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows(path):
+    room = room_of(path)
+    if room == "__init__" or room in ANYTHING:
+        return
+    assert room in ARROWS, f"{room} has no place in the plan of the house"
+    used = rooms_imported(path) - {room, "errors", "__version__"}
+    assert used <= ARROWS[room], f"{path.name} imports {sorted(used - ARROWS[room])}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_third_parties(path):
+    allowed = THIRD_PARTY.get(room_of(path), {"numpy"}) | STANDARD | {"tinyllm", "__future__"}
+    used = {name.split(".")[0] for name in imports(path)}
+    assert used <= allowed, f"{path.name} imports {sorted(used - allowed)}"
+
+
+def test_the_rule_would_notice(tmp_path, monkeypatch):
+    """The walker sees relative imports, imports inside functions, and several names at once."""
+    module = PACKAGE / "kernels" / "imagined.py"
+    source = (
+        "def f():\n    from ..autograd import Tensor\n    from .. import nn, errors\n    import tinyllm.train.loop\n"
+    )
+    monkeypatch.setattr(Path, "read_text", lambda self, **_: source)
+    assert rooms_imported(module) == {"autograd", "nn", "errors", "train"}
+
+
+def test_numba_stays_in_its_room():
+    users = {p for p in MODULES if any(name.split(".")[0] == "numba" for name in imports(p))}
+    assert all(p.is_relative_to(PACKAGE / "kernels") or p.is_relative_to(PACKAGE / "cli") for p in users)

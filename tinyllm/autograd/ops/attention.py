@@ -1,0 +1,87 @@
+"""Attention: the one op through which positions see each other."""
+
+from __future__ import annotations
+
+from ... import kernels
+from ...errors import ConfigError, ShapeError
+from ..draw import given
+from ..op import Op
+
+
+class Attention(Op):
+    r"""Let each position gather values from the positions it may see.
+
+    Forward   s = scale q k^T;  w = softmax(s where visible, else -inf);  out = w v
+    Backward  dv = w^T dout;  dw = dout v^T;  ds = w * (dw - sum_s dw w);  dq = scale ds k;  dk = scale ds^T q
+    Shapes    q (B, H, T, D), k (B, K, S, D), v (B, K, S, D) -> out (B, H, T, D)
+    Source    Vaswani et al. 2017; Ainslie et al. 2023 (groups of heads); Dao et al. 2022 (without keeping w)
+
+    ``scale`` is 1 / sqrt(D) unless it is given. H is a multiple of K: query head h reads key/value head h // (H / K),
+    and what a group of query heads shares collects the gradients of the group. The queries are the last T of the S
+    positions. ``causal`` hides what lies after the query's own position; a ``window`` of n also hides what lies n or
+    more positions before it.
+
+    Example:
+        >>> import numpy as np, tinyllm as tl
+        >>> q, v = np.zeros((1, 1, 2, 1)), np.array([[[[1.0], [3.0]]]])
+        >>> tl.attention(q, q, v).data.ravel()  # the first position sees itself, the second the mean of both
+        array([1., 2.])
+    """
+
+    def samples(draw):
+        yield draw(1, 1, 5, 3), draw(1, 1, 5, 3), draw(1, 1, 5, 3)
+        yield draw(2, 3, 5, 7), draw(2, 3, 5, 7), draw(2, 3, 5, 7)
+        yield draw(1, 2, 3, 5), draw(1, 2, 7, 5), draw(1, 2, 7, 5)  # the last 3 of 7 positions
+        yield given(draw(1, 2, 7, 5), draw(1, 2, 3, 5), draw(1, 2, 3, 5), causal=False)
+        yield given(draw(2, 6, 3, 5), draw(2, 2, 7, 5), draw(2, 2, 7, 5), causal=False)  # groups of 3 heads
+        yield draw(1, 4, 5, 3), draw(1, 1, 5, 3), draw(1, 1, 5, 3)  # one key/value head for all
+        yield given(draw(1, 2, 7, 3), draw(1, 2, 7, 3), draw(1, 2, 7, 3), window=2)
+        yield given(draw(1, 2, 3, 5), draw(1, 2, 11, 5), draw(1, 2, 11, 5), window=5)
+        yield given(draw(1, 2, 5, 5), draw(1, 2, 5, 5), draw(1, 2, 5, 5), scale=0.3)
+        yield given(draw(1, 1, 5, 3, scale=3.0), draw(1, 1, 5, 3), draw(1, 1, 5, 3), scale=3.0)  # near one-hot
+        yield draw(0, 2, 5, 3), draw(0, 2, 5, 3), draw(0, 2, 5, 3)
+        yield draw(1, 2, 0, 3), draw(1, 2, 0, 3), draw(1, 2, 0, 3)
+
+    def bad(draw):
+        q = draw(2, 6, 5, 3)
+        yield (q, draw(2, 4, 5, 3), draw(2, 4, 5, 3)), ShapeError, "H=6 query heads .*K=4"
+        yield (q, draw(2, 0, 5, 3), draw(2, 0, 5, 3)), ShapeError, "H=6 query heads .*K=0"
+        yield (q, draw(2, 6, 5, 3), draw(2, 6, 7, 3)), ShapeError, r"k \(B=2, K=6, S=5, D=3\), v \(B=2, K=6, S=7, D=3\)"
+        yield (q, draw(2, 6, 5, 7), draw(2, 6, 5, 7)), ShapeError, "D=3 and D=7 differ"
+        yield (q, draw(1, 6, 5, 3), draw(1, 6, 5, 3)), ShapeError, "B=2 and B=1 differ"
+        yield (q, draw(2, 6, 3, 3), draw(2, 6, 3, 3)), ShapeError, "T=5 queries .*S=3.*causal=False"
+        yield (q[0], q[0], q[0]), ShapeError, "four axes"
+        yield given(q, q, q, window=0), ConfigError, "window=0"
+        yield given(q, q, q, window=2, causal=False), ConfigError, "causal=False"
+
+    def forward(ctx, q, k, v, *, causal=True, window=None, scale=None):
+        _refuse_misfit(q, k, v, causal, window)
+        scale = max(q.shape[-1], 1) ** -0.5 if scale is None else float(scale)
+        out, lse = kernels.attention(q, k, v, causal, window, scale)
+        ctx.save(q, k, v, out, lse, causal, window, scale)  # lse has one number a query; w has S, and is not kept
+        return out
+
+    def backward(ctx, dout):
+        q, k, v, out, lse, causal, window, scale = ctx.saved
+        return kernels.attention_backward(q, k, v, out, lse, dout, causal, window, scale)
+
+
+def _refuse_misfit(q, k, v, causal, window):
+    given_ = Attention.describe([q, k, v])
+    if not q.ndim == k.ndim == v.ndim == 4:
+        raise ShapeError(f"{given_}: each has four axes (batch, heads, time, head size)")
+    if k.shape != v.shape:
+        raise ShapeError(f"{given_}: k and v must have one shape")
+    (B, H, T, D), (_, K, S, _) = q.shape, k.shape
+    if k.shape[0] != B:
+        raise ShapeError(f"{given_}: B={B} and B={k.shape[0]} differ")
+    if k.shape[3] != D:
+        raise ShapeError(f"{given_}: D={D} and D={k.shape[3]} differ")
+    if K == 0 or H % K:
+        raise ShapeError(f"{given_}: H={H} query heads do not share K={K} key/value heads evenly")
+    if window is not None and window < 1:
+        raise ConfigError(f"attention: window={window} would hide everything", hint="window=None, or 1 and more")
+    if window is not None and not causal:
+        raise ConfigError("attention: a window looks back, which causal=False is at odds with", hint="causal=True")
+    if causal and T > S:
+        raise ShapeError(f"{given_}: T={T} queries cannot be the last of S={S} positions", hint="causal=False")
