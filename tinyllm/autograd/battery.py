@@ -94,7 +94,7 @@ def _tensors(op: type[Op], sample: Sample, wanted: Any, dtype: Any = None) -> li
     """The sample's arrays as leaves; those not wanted do not require a gradient."""
     made: list[Any] = []
     for i, a in enumerate(sample.args):
-        if i in floats(op, sample):
+        if isinstance(a, np.ndarray) and a.dtype.kind == "f":
             made.append(Tensor(a.astype(dtype or a.dtype), requires_grad=i in wanted))
         else:
             made.append(a)

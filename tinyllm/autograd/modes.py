@@ -58,7 +58,7 @@ def detect_anomaly() -> Iterator[None]:
         ...     tl.Tensor([1.0, -1.0]).log()
         Traceback (most recent call last):
             ...
-        tinyllm.errors.NaNError: E-NAN log: the result holds 1 NaN; x (2,) float32 in [-1, 1]
+        tinyllm.errors.NaNError: E-NAN log: the result holds 1 NaN; x (2,) float32 in [-1, 1]...
     """
     token = anomaly.set(True)
     try:

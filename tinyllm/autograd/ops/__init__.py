@@ -1,5 +1,8 @@
-"""The ops: importing this package declares them all."""
+"""The ops: importing this package declares them all, and the sugar made of them."""
 
+from __future__ import annotations
+
+from .. import sugar
 from . import activation, attention, einsum, elementwise, fused, index, linalg, norm, reduce, rope, shape
 
 __all__ = [
@@ -14,4 +17,5 @@ __all__ = [
     "reduce",
     "rope",
     "shape",
+    "sugar",
 ]

@@ -380,7 +380,7 @@ class MaskedFill(Op):
 
     def samples(draw):
         yield given(draw(3, 7), draw.mask(3, 7), value=0.5)
-        yield given(draw(2, 3, 5), draw.mask(3, 1), value=-2.0)
+        yield given(draw(2, 3, 5), np.array([[True], [False], [False]]), value=-2.0)
         yield given(draw(), np.array(False), value=1.0)
         yield given(draw(0, 3), draw.mask(3), value=0.0)
 

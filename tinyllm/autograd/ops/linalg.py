@@ -33,8 +33,7 @@ class Matmul(Op):
         >>> tl.Tensor(np.ones((6, 8))) @ tl.Tensor(np.ones((6, 8)))
         Traceback (most recent call last):
             ...
-        tinyllm.errors.ShapeError: E-SHAPE matmul: a (M=6, K=8), b (K=6, N=8): inner sizes K=8 and K=6 differ. \
-Try: b.swapaxes(-1, -2)
+        tinyllm.errors.ShapeError: E-SHAPE matmul: a (M=6, K=8), b (K=6, N=8): inner sizes ... Try: b.swapaxes(-1, -2)
     """
 
     symbol = "@"

@@ -36,7 +36,6 @@ class RopeHalf(Op):
     """
 
     constants = ("cos", "sin")
-    constants = ("cos", "sin")
     samples = turns
     bad = misfits
 
@@ -61,7 +60,6 @@ class RopePairs(Op):
     ``cos`` and ``sin`` are constants, as ``kernels.rope_angles`` makes them; no gradient flows to them.
     """
 
-    constants = ("cos", "sin")
     constants = ("cos", "sin")
     samples = turns
     bad = misfits
