@@ -78,7 +78,7 @@ def publish(namespace: dict[str, Any]) -> None:
     for name, op in OPS.items():
         function = function_of(op)
         namespace[name] = function
-        if not hasattr(Tensor, name):
+        if op.method and not hasattr(Tensor, name):
             setattr(Tensor, name, function)
         plain, *reflected = OPERATORS.get(op.symbol, ("",))
         if plain:

@@ -53,6 +53,7 @@ class Op:
     kinks: Callable[..., Iterable[Any]] = staticmethod(_none)  # (call on a kink, gradients there for ones)
 
     name: ClassVar[str]
+    method: ClassVar[bool] = True  # is it a method of Tensor, too? Not where the first argument is no Tensor
     symbol: ClassVar[str] = ""  # the Python operator it stands behind: "+", "@", "[]", "neg"
     analytic: ClassVar[bool] = True  # may the complex step go through it?
     kink: ClassVar[str] = ""  # where it has no derivative, and which subgradient it takes there
@@ -137,11 +138,11 @@ class Op:
             ctx.outputs = tuple([(r.shape, r.dtype) for r in results])
             ctx.locked = tuple([(a, a.lock()) for a in args if isinstance(a, Tensor) and a.node is None])
             tensors = []
-            for index, r in enumerate(results):
+            for slot, r in enumerate(results):
                 if any(r is a for a in arrays):
                     r = r.view()
                 r.flags.writeable = False  # a live graph may need it: edits raise instead of spoiling a gradient
-                tensors.append(Tensor.of_node(r, ctx, index))
+                tensors.append(Tensor.of_node(r, ctx, slot))
         return tuple(tensors) if several else tensors[0]
 
     def pull_back(ctx, dys: list[Array | None]) -> list[Array | None]:

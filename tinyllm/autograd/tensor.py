@@ -47,7 +47,7 @@ class Tensor:
         array([2., 4., 6.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_locks", "_was_writeable", "data", "grad", "index", "node", "requires_grad")
+    __slots__ = ("__weakref__", "_locks", "_was_writeable", "data", "grad", "node", "requires_grad", "slot")
 
     data: Array
     grad: Array | None
@@ -69,18 +69,18 @@ class Tensor:
         self.requires_grad = requires_grad
         self.grad = None
         self.node = None
-        self.index = 0
+        self.slot = 0
         self._locks = 0
 
     @classmethod
-    def of_node(cls, data: Array, node: Op, index: int) -> Tensor:
-        """Make the result number ``index`` of a recorded op."""
+    def of_node(cls, data: Array, node: Op, slot: int) -> Tensor:
+        """Make the result number ``slot`` of a recorded op."""
         self = cls.__new__(cls)
         self.data = data
         self.requires_grad = True
         self.grad = None
         self.node = node
-        self.index = index
+        self.slot = slot
         self._locks = 0
         return self
 
@@ -138,7 +138,7 @@ class Tensor:
     @property
     def source(self) -> Tensor | tuple[Op, int]:
         """Where its gradient goes: the Tensor itself for a leaf, else the op that made it and which result it is."""
-        return self if self.node is None else (self.node, self.index)
+        return self if self.node is None else (self.node, self.slot)
 
     def backward(self, grad: Any = None, retain_graph: bool = False) -> None:
         """Leave in the ``grad`` of every leaf the gradient of this Tensor, added to what was there.
@@ -173,7 +173,7 @@ class Tensor:
             self.grad = start.copy() if self.grad is None else self.grad + start
             return
         dys: list[Array | None] = [None] * len(self.node.outputs)
-        dys[self.index] = start
+        dys[self.slot] = start
         graph.accumulate(graph.toposort(self.node), dys, retain_graph)
 
     def detach(self) -> Tensor:
@@ -193,7 +193,7 @@ class Tensor:
         if self.node is not None:
             if self.node.retained is None:
                 self.node.retained = {}
-            self.node.retained[self.index] = self
+            self.node.retained[self.slot] = self
         return self
 
     def zero_grad(self) -> None:

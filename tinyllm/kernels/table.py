@@ -2,8 +2,9 @@
 
 A kernel takes arrays and gives arrays. Its NumPy reference is written under ``@kernel``; what the rest of the house
 calls is the *door* that the decorator leaves in its place. The door looks at the back end in force and at the dtypes:
-float32 and float64 may go to Numba, everything else (complex numbers above all, which gradcheck uses) goes to the
-reference. Numba itself is imported by the first door that needs it, never before.
+float32 and float64 may go to Numba, everything else (complex numbers above all, which gradcheck uses, and empty arrays)
+goes to the reference. A fast kernel may also decline, by returning NotImplemented, what it was not written for, such as
+shapes that broadcast. Numba itself is imported by the first door that needs it, never before.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BACKENDS = ("numpy", "numba")
 TABLE: dict[str, dict[str, Callable[..., Any]]] = {}
 DOORS: dict[str, Callable[..., Any]] = {}
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS, _OTHERS = "fd", "egFDG"  # dtype codes: float32 and float64; half, long double and complex
 _chosen: ContextVar[str | None] = ContextVar("tinyllm_kernels", default=None)
 
 
@@ -45,7 +46,9 @@ def kernel(reference: Callable[P, R]) -> Callable[P, R]:
     def door(*args: P.args, **kwargs: P.kwargs) -> R:
         if backend() == "numba" and _fits_numba(args):
             fast = entry.get("numba") or _load_numba(name)
-            return cast(R, fast(*args, **kwargs))
+            result = fast(*args, **kwargs)
+            if result is not NotImplemented:
+                return cast(R, result)
         return cast(R, entry["numpy"](*args, **kwargs))
 
     DOORS[name] = door
@@ -53,9 +56,18 @@ def kernel(reference: Callable[P, R]) -> Callable[P, R]:
 
 
 def _fits_numba(args: tuple[Any, ...]) -> bool:
-    """Numba takes over when every array of numbers among the arguments is float32, or every one is float64."""
-    floats = {a.dtype for a in args if isinstance(a, np.ndarray) and a.dtype.kind in "fc"}
-    return len(floats) == 1 and floats.pop() in _FLOATS
+    """Numba takes over when the arrays of numbers are all float32, or all float64, and none is empty."""
+    found = ""
+    for a in args:
+        if isinstance(a, np.ndarray):
+            code = a.dtype.char
+            if a.size == 0 or code in _OTHERS:
+                return False
+            if code in _FLOATS:
+                if found not in ("", code) or not a.dtype.isnative:
+                    return False
+                found = code
+    return found != ""
 
 
 def _load_numba(name: str) -> Callable[..., Any]:

@@ -67,21 +67,23 @@ class Attention(Op):
 
 
 def _refuse_misfit(q, k, v, causal, window):
-    given_ = Attention.describe([q, k, v])
-    if not q.ndim == k.ndim == v.ndim == 4:
-        raise ShapeError(f"{given_}: each has four axes (batch, heads, time, head size)")
-    if k.shape != v.shape:
-        raise ShapeError(f"{given_}: k and v must have one shape")
-    (B, H, T, D), (_, K, S, _) = q.shape, k.shape
-    if k.shape[0] != B:
-        raise ShapeError(f"{given_}: B={B} and B={k.shape[0]} differ")
-    if k.shape[3] != D:
-        raise ShapeError(f"{given_}: D={D} and D={k.shape[3]} differ")
-    if K == 0 or H % K:
-        raise ShapeError(f"{given_}: H={H} query heads do not share K={K} key/value heads evenly")
     if window is not None and window < 1:
         raise ConfigError(f"attention: window={window} would hide everything", hint="window=None, or 1 and more")
     if window is not None and not causal:
         raise ConfigError("attention: a window looks back, which causal=False is at odds with", hint="causal=True")
-    if causal and T > S:
-        raise ShapeError(f"{given_}: T={T} queries cannot be the last of S={S} positions", hint="causal=False")
+    wrong = hint = None
+    if not q.ndim == k.ndim == v.ndim == 4:
+        wrong = "each has four axes (batch, heads, time, head size)"
+    elif k.shape != v.shape:
+        wrong = "k and v must have one shape"
+    elif q.shape[0] != k.shape[0]:
+        wrong = f"B={q.shape[0]} and B={k.shape[0]} differ"
+    elif q.shape[3] != k.shape[3]:
+        wrong = f"D={q.shape[3]} and D={k.shape[3]} differ"
+    elif k.shape[1] == 0 or q.shape[1] % k.shape[1]:
+        wrong = f"H={q.shape[1]} query heads do not share K={k.shape[1]} key/value heads evenly"
+    elif causal and q.shape[2] > k.shape[2]:
+        wrong = f"T={q.shape[2]} queries cannot be the last of S={k.shape[2]} positions"
+        hint = "causal=False"
+    if wrong:
+        raise ShapeError(f"{Attention.describe([q, k, v])}: {wrong}", hint=hint)

@@ -350,6 +350,8 @@ class Where(Op):
     Shapes    condition (...), a (...), b (...) -> y (...), broadcast
     """
 
+    method = False
+
     def samples(draw):
         yield np.array([True, False]), draw(), draw()
         yield draw.mask(3, 7), draw(3, 7), draw(3, 7)

@@ -92,19 +92,24 @@ def _refuse_misfit(a, b):
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError("matmul: a single number is no matrix", hint="a * b")
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
-    letters = ("K", "N") if b.ndim > 1 else ("K",)
-    given = f"matmul: a {shape_in_letters(a.shape, ('M', 'K'))}, b {shape_in_letters(b.shape, letters)}"
     if a.shape[-1] != inner:
         hint = None
         if b.ndim > 1 and b.shape[-1] == a.shape[-1]:
             hint = "b.swapaxes(-1, -2)"
         elif a.ndim > 1 and a.shape[-2] == inner:
             hint = "a.swapaxes(-1, -2)"
-        raise ShapeError(f"{given}: inner sizes K={a.shape[-1]} and K={inner} differ", hint=hint)
-    try:
-        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise ShapeError(f"{given}: {a.shape[:-2]} and {b.shape[:-2]} in front do not broadcast") from None
+        raise ShapeError(f"{_operands(a, b)}: inner sizes K={a.shape[-1]} and K={inner} differ", hint=hint)
+    if a.ndim > 2 and b.ndim > 2:
+        try:
+            np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            clash = f"{a.shape[:-2]} and {b.shape[:-2]} in front do not broadcast"
+            raise ShapeError(f"{_operands(a, b)}: {clash}") from None
+
+
+def _operands(a, b):
+    letters = ("K", "N") if b.ndim > 1 else ("K",)
+    return f"matmul: a {shape_in_letters(a.shape, ('M', 'K'))}, b {shape_in_letters(b.shape, letters)}"
 
 
 class Linear(Op):
@@ -151,14 +156,17 @@ class Linear(Op):
 
 
 def _refuse_unfit(x, w, b):
-    given = Linear.describe([x, w, b])
     if x.ndim == 0:
         raise ShapeError("linear needs at least one axis, and x is a single number")
+    wrong = hint = None
     if w.ndim != 2:
-        raise ShapeError(f"{given}: w has {w.ndim} axes, not 2")
-    if x.shape[-1] != w.shape[1]:
+        wrong = f"w has {w.ndim} axes, not 2"
+    elif x.shape[-1] != w.shape[1]:
+        wrong = f"C={x.shape[-1]} and C={w.shape[1]} differ"
         hint = "w.swapaxes(0, 1): a weight is (outputs, inputs)" if x.shape[-1] == w.shape[0] else None
-        raise ShapeError(f"{given}: C={x.shape[-1]} and C={w.shape[1]} differ", hint=hint)
-    if b is not None and b.shape != w.shape[:1]:
-        sizes = f"N={w.shape[0]} and N={b.shape[-1]} differ" if b.ndim == 1 else f"b has {b.ndim} axes, not 1"
-        raise ShapeError(f"{given}: {sizes}")
+    elif b is not None and b.ndim != 1:
+        wrong = f"b has {b.ndim} axes, not 1"
+    elif b is not None and b.shape[0] != w.shape[0]:
+        wrong = f"N={w.shape[0]} and N={b.shape[0]} differ"
+    if wrong:
+        raise ShapeError(f"{Linear.describe([x, w, b])}: {wrong}", hint=hint)

@@ -75,11 +75,12 @@ class RopePairs(Op):
 
 
 def _refuse_misfit(op, x, cos, sin):
-    given = op.describe([x, cos, sin])
+    wrong = None
     if x.ndim != 4:
-        raise ShapeError(f"{given}: x has {x.ndim} axes, not four axes (batch, heads, time, head size)")
-    T, D = x.shape[2:]
-    if D % 2:
-        raise ShapeError(f"{given}: D={D} is odd, and channels are turned in pairs")
-    if not cos.shape == sin.shape == (T, D // 2):
-        raise ShapeError(f"{given}: cos and sin must be (T={T}, D/2={D // 2})")
+        wrong = f"x has {x.ndim} axes, not four axes (batch, heads, time, head size)"
+    elif x.shape[3] % 2:
+        wrong = f"D={x.shape[3]} is odd, and channels are turned in pairs"
+    elif not cos.shape == sin.shape == (x.shape[2], x.shape[3] // 2):
+        wrong = f"cos and sin must be (T={x.shape[2]}, D/2={x.shape[3] // 2})"
+    if wrong:
+        raise ShapeError(f"{op.describe([x, cos, sin])}: {wrong}")

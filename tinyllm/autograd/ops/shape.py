@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from itertools import accumulate
 
 import numpy as np
 
@@ -17,6 +18,13 @@ def numbers(sizes):
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = sizes[0]
     return tuple(operator.index(n) for n in sizes)
+
+
+def cut(x, sizes, axis):
+    """Cut x into parts of the given sizes along one axis: views, and a tuple of them."""
+    ends = list(accumulate(sizes))
+    before = (slice(None),) * axis
+    return tuple(x[(*before, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True))
 
 
 class Reshape(Op):
@@ -160,6 +168,8 @@ class Concat(Op):
         (2, 8)
     """
 
+    method = False
+
     def samples(draw):
         yield given(draw(1), draw(1), axis=0)
         yield given(draw(2, 3), draw(5, 3), draw(1, 3), axis=0)
@@ -196,7 +206,7 @@ class Concat(Op):
 
     def backward(ctx, dy):
         sizes, axis = ctx.saved
-        return tuple(np.split(dy, np.cumsum(sizes)[:-1], axis=axis))
+        return cut(dy, sizes, axis)
 
 
 class Stack(Op):
@@ -206,6 +216,8 @@ class Stack(Op):
     Backward  dx_k = dy_k
     Shapes    xs (...), ... -> y (... with the axis)
     """
+
+    method = False
 
     def samples(draw):
         yield given(draw(), draw(), draw(), axis=0)
@@ -283,7 +295,7 @@ class Split(Op):
         else:
             sizes = [size // sections] * sections
         ctx.save(axis)
-        return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=axis))
+        return cut(x, sizes, axis)
 
     def backward(ctx, *dys):
         (axis,) = ctx.saved

@@ -1,0 +1,105 @@
+"""``tinyllm tour``: every stop, some of them, in any terminal, and the folder it leaves."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tinyllm.cli import progress
+from tinyllm.cli.stops import STOPS
+from tinyllm.cli.tour import choose, config_for
+from tinyllm.train import TrainConfig
+
+
+def test_the_whole_tour(tinyllm, tmp_path):
+    done = tinyllm("tour", "--quick", "--out", "visit")
+    assert (done.code, done.err) == (0, "")
+    for i, stop in enumerate(STOPS, start=1):
+        assert f"== {i} of {len(STOPS)}: {stop.title}" in done.out
+    for words in ("backward pass", "before:", "after:", "all agree", "Everything is in visit"):
+        assert words in done.out
+    assert "\x1b" not in done.out
+    for name in ("graph.png", "gradients.png", "loss.png", "attention.png", "checkpoint.npz", "manifest.json"):
+        assert (tmp_path / "visit" / name).stat().st_size > 1000, name
+        assert name not in done.out or f"visit/{name}" in done.out
+
+
+def test_tours_are_numbered(tinyllm, tmp_path):
+    for _ in range(2):
+        assert tinyllm("tour", "--quick", "--stop", "slope").code == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["tour-1", "tour-2"]
+
+
+def test_the_list_of_stops(tinyllm, tmp_path):
+    done = tinyllm("tour", "--stop", "list")
+    assert [line.split()[:2] for line in done.out.splitlines()] == [
+        [str(i), s.name] for i, s in enumerate(STOPS, start=1)
+    ]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_stop_brings_what_it_needs():
+    def names(*asked):
+        return [stop.name for stop in choose(list(asked), STOPS)]
+
+    assert names("pictures") == ["learn", "pictures"]
+    assert names("3") == ["check"]
+    assert names("onward,slope") == ["slope", "onward"]
+    assert names("1", "2") == ["slope", "learn"]
+    assert names() == [stop.name for stop in STOPS]
+
+
+def test_a_check_alone_needs_no_training(tinyllm):
+    done = tinyllm("tour", "--quick", "--stop", "check")
+    assert done.code == 0
+    assert "all agree" in done.out
+    assert "step 1/" not in done.out
+
+
+def test_a_wrong_gradient_would_be_shown(tinyllm, monkeypatch):
+    from tinyllm.autograd import OPS
+
+    right = OPS["gelu_tanh"].backward
+    monkeypatch.setattr(OPS["gelu_tanh"], "backward", lambda ctx, dy: right(ctx, dy) * 1.01)
+    done = tinyllm("tour", "--quick", "--stop", "check")
+    assert "DO NOT AGREE" in done.out
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(tinyllm, monkeypatch):
+    real = progress.Plain.on_step
+
+    def press(self, info):
+        real(self, info)
+        if info.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(progress.Plain, "on_step", press)
+    done = tinyllm("tour", "--quick", "--out", "visit")
+    assert done.code == 130
+    assert "interrupted; everything is saved" in done.out
+    assert done.out.endswith("Go on with: tinyllm train --resume visit\n")
+    monkeypatch.setattr(progress.Plain, "on_step", real)
+    assert tinyllm("train", "--resume", "visit").code == 0
+
+
+@pytest.mark.parametrize("environ", [{"COLUMNS": "20"}, {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, {"TERM": ""}])
+def test_odd_terminals(tmp_path, environ, shell):
+    done = shell("tour", "--quick", "--stop", "slope,learn,pictures", cwd=tmp_path, env=environ)
+    assert (done.code, done.err) == (0, "")
+    assert environ.get("PYTHONIOENCODING") is None or done.out.isascii()
+
+
+def test_settings_of_the_tour():
+    assert config_for(True, None) == TrainConfig.preset("smoke")
+    assert config_for(False, None) == TrainConfig.preset("tour").but(max_seconds=120.0)
+    assert config_for(False, 30).steps == 30
+    assert config_for(False, 30).max_seconds is None
+    assert config_for(False, 30).warmup == 3
+
+
+def test_stops_are_named_and_told():
+    assert len({stop.name for stop in STOPS}) == len(STOPS)
+    for stop in STOPS:
+        assert stop.sentence.endswith(".")
+        assert set(stop.needs) <= {s.name for s in STOPS}

@@ -1,0 +1,186 @@
+"""Every rung of every ladder equals the reference, in float32 and float64, at odd sizes, on read-only inputs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+
+import numpy as np
+import pytest
+
+from tinyllm.kernels import TABLE, jit
+from tinyllm.kernels.dropout import scale_of, start_of, threshold_of
+
+SIZES = (1, 7, 63, 64, 65)
+MODULES = [importlib.import_module(f"tinyllm.kernels.jit.{m.name}") for m in pkgutil.iter_modules(jit.__path__)]
+RUNGS = {
+    name: value
+    for module in MODULES
+    for name, value in vars(module).items()
+    if re.fullmatch(r"\w+_v\d", name) and not name.startswith("_") and hasattr(value, "py_func")
+}
+
+
+def reference(name, *args):
+    """The NumPy reference in float64, whatever the dtype of the arguments."""
+    wide = [a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a for a in args]
+    result = TABLE[name]["numpy"](*wide)
+    return result if isinstance(result, tuple) else (result,)
+
+
+class Case:
+    """Arguments for the rungs of one ladder: inputs, then outputs to be filled; and what these must then hold."""
+
+    def __init__(self, dtype, rng, size):
+        self.dtype, self.rng, self.size = dtype, rng, size
+        self.N = 3 if size > 7 else 37  # both sides of a block of rows
+
+    def draw(self, *shape, scale=1.0):
+        return (scale * self.rng.standard_normal(shape)).astype(self.dtype)
+
+    def empty(self, *shapes):
+        return [np.full(shape, np.nan, self.dtype) for shape in shapes]
+
+    def rows(self, name, inputs):
+        x = [self.draw(self.N, self.size, scale=3.0) for _ in range(inputs)]
+        return x, self.empty(x[0].shape), reference(name, *x)
+
+    def line(self, name, inputs, outputs=1):
+        x = [self.draw(self.size * 67, scale=3.0) for _ in range(inputs)]
+        return x, self.empty(*[x[0].shape] * outputs), reference(name, *x)
+
+    softmax = log_softmax = lambda self: self.rows(self.name, 1)
+    softmax_backward = lambda self: self.rows(self.name, 2)  # noqa: E731
+    erf = sigmoid = silu = gelu = gelu_tanh = lambda self: self.line(self.name, 1)
+    silu_backward = gelu_backward = gelu_tanh_backward = swiglu = lambda self: self.line(self.name, 2)
+
+    def log_softmax_backward(self):
+        x = [-np.abs(self.draw(self.N, self.size)), self.draw(self.N, self.size)]
+        return x, self.empty(x[0].shape), reference(self.name, *x)
+
+    def logsumexp(self):
+        x = self.draw(self.N, self.size, scale=3.0)
+        return [x], self.empty(self.N), reference(self.name, x)
+
+    def swiglu_backward(self):
+        return self.line(self.name, 3, outputs=2)
+
+    def targets(self):
+        targets = self.rng.integers(0, self.size, self.N)
+        targets[::5] = -100
+        return targets
+
+    def cross_entropy(self):
+        args = [self.draw(self.N, self.size), self.targets(), -100]
+        return args, self.empty(self.N, self.N), reference(self.name, *args)
+
+    def cross_entropy_backward(self):
+        args = [self.draw(self.N, self.size), self.targets(), 4 + self.draw(self.N), self.draw(self.N), -100]
+        return args, self.empty(args[0].shape), reference(self.name, *args)
+
+    def layer_norm(self):
+        x, g, b = self.draw(self.N, self.size) + 2, self.draw(self.size), self.draw(self.size)
+        return [x, g, b, 1e-2], self.empty(x.shape, self.N, self.N), reference(self.name, x, g, b, 1e-2)
+
+    def layer_norm_backward(self):
+        x, dy, g = self.draw(self.N, self.size), self.draw(self.N, self.size), self.draw(self.size)
+        args = [x, g, self.draw(self.N), self.draw(self.N), dy]
+        return args, self.empty(x.shape, g.shape, g.shape), reference(self.name, *args)
+
+    def rms_norm(self):
+        x, g = self.draw(self.N, self.size) + 2, self.draw(self.size)
+        return [x, g, 1e-2], self.empty(x.shape, self.N), reference(self.name, x, g, 1e-2)
+
+    def rms_norm_backward(self):
+        x, dy, g = self.draw(self.N, self.size), self.draw(self.N, self.size), self.draw(self.size)
+        args = [x, g, self.draw(self.N), dy]
+        return args, self.empty(x.shape, g.shape), reference(self.name, *args)
+
+    def heads(self):
+        """T queries of S positions, D channels, 2 query heads to a key/value head; one of the three sizes is odd."""
+        T, S, D = {1: (1, 1, 5), 7: (7, 7, 7), 63: (63, 70, 3), 64: (64, 64, 32), 65: (65, 65, 33)}[self.size]
+        causal, window = {1: (False, None), 7: (True, 3), 63: (True, None), 64: (True, None), 65: (False, None)}[self.size]
+        if self.N == 37 and self.size == 7:
+            T, S = 9, 5  # the first four see nothing
+        q, dout = self.draw(6, T, D), self.draw(6, T, D)
+        k, v = self.draw(3, S, D), self.draw(3, S, D)
+        back, ahead = T + S if window is None else window - 1, 0 if causal else T + S
+        four = [x.reshape(3, -1, *x.shape[1:]) for x in (q, k, v, dout)]  # B = 3, H = 2, K = 1
+        out, lse = reference("attention", *four[:3], causal, window, 0.4)
+        return q, k, v, dout, four, out.astype(self.dtype), lse.astype(self.dtype), (causal, window), (back, ahead)
+
+    def attention(self):
+        q, k, v, _, four, _, _, asked, seen = self.heads()
+        out, lse = reference("attention", *four[:3], *asked, 0.4)
+        return [q, k, v, *seen, 0.4], self.empty(q.shape, q.shape[:2]), (out.reshape(q.shape), lse.reshape(q.shape[:2]))
+
+    def attention_backward(self):
+        q, k, v, dout, four, out, lse, asked, seen = self.heads()
+        expected = reference("attention_backward", *four[:3], out, lse, four[3], *asked, 0.4)
+        args = [q, k, v, out.reshape(q.shape), lse.reshape(q.shape[:2]), dout, *seen, 0.4]
+        shapes = q.shape, k.shape, v.shape
+        return args, self.empty(*shapes), [e.reshape(s) for e, s in zip(expected, shapes, strict=True)]
+
+    def rope_half(self):
+        x, cos, sin = self.draw(5, 3, 2 * self.size), self.draw(3, self.size), self.draw(3, self.size)
+        return [x, cos, sin], self.empty(x.shape), reference(self.name, x, cos, sin)
+
+    rope_pairs = rope_half
+
+    def matmul(self):
+        a, b = self.draw(self.N, self.size), self.draw(self.size, self.size + 2)
+        return [a, b], self.empty((self.N, self.size + 2)), reference(self.name, a, b)
+
+    def scatter_add(self):
+        index, src = self.rng.integers(0, 11, self.N), self.draw(self.N, self.size)
+        return [index, src], [np.zeros((11, self.size), self.dtype)], reference(self.name, index, src, 11)
+
+    def dropout(self):
+        x = self.draw(self.size * 67)
+        args = [x, start_of(-3), 0, threshold_of(0.3), scale_of(0.3)]
+        return args, self.empty(x.shape), reference(self.name, x, 0.3, -3)
+
+    def sum_of_squares(self):
+        x = self.draw(self.size * 67)
+        return [x], [], reference(self.name, x)
+
+
+def test_every_rung_has_a_case_and_every_case_a_rung():
+    ladders = {name[:-3] for name in RUNGS} - {"adamw"}
+    cases = {name for name, value in vars(Case).items() if callable(value) and name in TABLE}
+    assert ladders == cases
+    assert len(RUNGS) >= 45
+
+
+@pytest.mark.parametrize("name", [name for name in RUNGS if not name.startswith("adamw")])
+def test_rung_equals_reference(name, dtype, rng, close):
+    for size in SIZES:
+        case = Case(dtype, rng, size)
+        case.name = name[:-3]
+        inputs, outputs, expected = getattr(case, case.name)()
+        before = [x.copy() if isinstance(x, np.ndarray) else x for x in inputs]
+        for x in inputs:
+            if isinstance(x, np.ndarray):
+                x.flags.writeable = False
+        returned = RUNGS[name](*inputs, *outputs)
+        if outputs:
+            for got, want in zip(outputs, expected, strict=True):
+                close(got, want, dtype, factor=64)
+        else:
+            assert returned == pytest.approx(expected[0], rel=1e-13)
+        for x, was in zip(inputs, before, strict=True):
+            np.testing.assert_array_equal(x, was)
+
+
+@pytest.mark.parametrize("name", ["adamw_v1", "adamw_v2"])
+def test_rung_of_adamw_equals_reference(name, dtype, rng, close):
+    for size in SIZES:
+        p, g, m = (rng.standard_normal(size * 67).astype(dtype) for _ in range(3))
+        v = (g * g * 0.5).astype(dtype)
+        wide = [x.astype(np.float64) for x in (p, g, m, v)]
+        TABLE["adamw"]["numpy"](*wide, 0.01, 0.9, 0.99, 1e-8, 0.1, 3)
+        g.flags.writeable = False
+        RUNGS[name](p, g, m, v, 1 - 0.01 * 0.1, 0.9, 0.99, 0.01 / (1 - 0.9**3), (1 - 0.99**3) ** -0.5, 1e-8)
+        for got, want in zip((p, m, v), (wide[0], *wide[2:]), strict=True):
+            close(got, want, dtype)

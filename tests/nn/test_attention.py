@@ -1,0 +1,103 @@
+"""SelfAttention and RopeHalf against attention written out query by query."""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+import pytest
+
+import tinyllm as tl
+from tinyllm import nn
+from tinyllm.errors import ConfigError
+
+B, T, H, D = 2, 5, 6, 4
+C = H * D
+
+
+def turned(x, t, theta):
+    """Turn one head's vector at position t: channel i is the real part of a complex number, i + D/2 the imaginary."""
+    half = len(x) // 2
+    z = [complex(x[i], x[i + half]) * cmath.exp(1j * t * theta ** (-2 * i / len(x))) for i in range(half)]
+    return np.array([c.real for c in z] + [c.imag for c in z])
+
+
+def by_hand(layer, x, K, causal=True, window=None, theta=None):
+    """Attention in plain loops; returns the result and the weights."""
+    Wq, Wk, Wv = np.split(layer.qkv.weight.data, [C, C + K * D])
+    bq, bk, bv = np.split(layer.qkv.bias.data, [C, C + K * D])
+    y, maps = np.zeros((B, T, C)), np.zeros((B, H, T, T))
+    for b in range(B):
+        q, k, v = x[b] @ Wq.T + bq, x[b] @ Wk.T + bk, x[b] @ Wv.T + bv
+        for h in range(H):
+            group = h // (H // K)
+            qh, kh, vh = q[:, h * D : (h + 1) * D], k[:, group * D :][:, :D], v[:, group * D :][:, :D]
+            if theta:
+                qh = np.stack([turned(row, t, theta) for t, row in enumerate(qh)])
+                kh = np.stack([turned(row, t, theta) for t, row in enumerate(kh)])
+            for i in range(T):
+                seen = [j for j in range(T) if (not causal or j <= i) and (window is None or j > i - window)]
+                e = np.exp([qh[i] @ kh[j] / math.sqrt(D) for j in seen])
+                maps[b, h, i, seen] = e / e.sum()
+                y[b, i, h * D : (h + 1) * D] = maps[b, h, i] @ vh
+    return y @ layer.out.weight.data.T + layer.out.bias.data, maps
+
+
+CASES = [
+    {"K": 6},
+    {"K": 3},
+    {"K": 1, "window": 2},
+    {"K": 2, "causal": False},
+    {"K": 3, "theta": 100.0},
+    {"K": 6, "window": 3, "theta": 10000.0},
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_attention_is_its_formula(case):
+    rope = nn.RopeHalf(D, case["theta"]) if "theta" in case else None
+    options = {name: case[name] for name in ("causal", "window") if name in case}
+    rng = np.random.default_rng(0)
+    layer = nn.SelfAttention(C, H, case["K"], rope=rope, rng=rng, **options).astype(np.float64)
+    for p in layer.parameters():
+        p.data += rng.normal(0, 0.3, p.shape)
+    x = rng.normal(size=(B, T, C))
+    y, maps = by_hand(layer, x, **case)
+    np.testing.assert_allclose(layer(x).data, y, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(layer.weights(tl.Tensor(x)), maps, rtol=1e-9, atol=1e-12)
+    tl.gradcheck(lambda x, *_: layer(x), [tl.Tensor(x, requires_grad=True), *layer.parameters()])
+
+
+def test_heads_that_do_not_divide_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ConfigError, match="5 heads do not divide a width of 24"):
+        nn.SelfAttention(24, 5, rng=rng)
+    with pytest.raises(ConfigError, match="4 key/value heads do not divide 6 heads"):
+        nn.SelfAttention(24, 6, 4, rng=rng)
+
+
+def test_rope_sees_only_distances():
+    rope, rng = nn.RopeHalf(8, 100.0), np.random.default_rng(0)
+    q, k = rng.normal(size=(2, 1, 1, 1, 8)).repeat(11, axis=3)  # the same vector at 11 positions
+    scores = rope(tl.Tensor(q)).data[0, 0] @ rope(tl.Tensor(k)).data[0, 0].T
+    for distance in range(-3, 4):
+        np.testing.assert_allclose(np.diagonal(scores, distance), np.diagonal(scores, distance)[0], rtol=1e-10)
+    assert np.ptp(scores[0]) > 0.1
+
+
+def test_rope_tables_are_exact_whatever_came_before():
+    rope = nn.RopeHalf(6, 10000.0)
+    short = rope.tables(3, np.dtype(np.float32))[0].copy()
+    cos, sin = rope.tables(2001, np.dtype(np.float32))
+    assert cos.dtype == np.float32 and cos.shape == (2001, 3)
+    np.testing.assert_array_equal(cos[:3], short)
+    np.testing.assert_array_equal(rope.tables(3, np.dtype(np.float32))[0], short)
+    angle = 2000 * 10000.0 ** (-2 / 6)
+    assert cos[2000, 1] == np.float32(math.cos(angle)) and sin[2000, 1] == np.float32(math.sin(angle))
+    assert rope.tables(5, np.dtype(np.float64))[0].dtype == np.float64
+
+
+def test_rope_refuses_an_odd_head_size():
+    with pytest.raises(ConfigError, match="7 is odd"):
+        nn.RopeHalf(7)

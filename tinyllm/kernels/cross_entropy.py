@@ -1,0 +1,70 @@
+r"""Cross-entropy from logits: how surprised the model is by what came next.
+
+Only the log-sum-exp of each row is kept for the backward pass; the probabilities, V times as large, are made again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import RangeError
+from .softmax import logsumexp
+from .table import Array, kernel
+
+
+@kernel
+def cross_entropy(logits: Array, targets: Array, ignore_index: int) -> tuple[Array, Array]:
+    r"""Return each row's loss and log-sum-exp: loss_n = lse_n - logits[n, targets[n]], lse_n = log sum exp(logits[n]).
+
+    Shapes: logits (N, V), targets (N,) of integers -> losses (N,), lse (N,). A row whose target is ``ignore_index``
+    has loss 0.
+
+    Raises:
+        RangeError: a target is neither in 0 .. V-1 nor ``ignore_index``.
+
+    Example:
+        >>> losses, lse = cross_entropy(np.zeros((2, 4)), np.array([3, -100]), -100)
+        >>> bool(np.isclose(losses[0], np.log(4))), float(losses[1])
+        (True, 0.0)
+    """
+    kept = counted_rows(targets, logits.shape[1], ignore_index)
+    lse = logsumexp.__wrapped__(logits)  # type: ignore[attr-defined]  # (N,)
+    rows = np.arange(len(targets))
+    losses = lse - logits[rows, np.where(kept, targets, 0)] if logits.shape[1] else lse
+    return np.where(kept, losses, 0), lse
+
+
+@kernel
+def cross_entropy_backward(logits: Array, targets: Array, lse: Array, dlosses: Array, ignore_index: int) -> Array:
+    r"""Return dlogits (N, V): in the forward pass loss = lse - logits[target]; now dlogits = dloss (p - onehot).
+
+    Shapes: logits (N, V), targets (N,), lse (N,) and dlosses (N,) -> dlogits (N, V), with p = exp(logits - lse) made
+    again from the kept lse. An ignored row has no gradient.
+
+    Raises:
+        RangeError: a target is neither in 0 .. V-1 nor ``ignore_index``.
+
+    Example:
+        >>> logits, targets = np.zeros((1, 2)), np.array([0])
+        >>> losses, lse = cross_entropy(logits, targets, -100)
+        >>> cross_entropy_backward(logits, targets, lse, np.ones(1), -100)
+        array([[-0.5,  0.5]])
+    """
+    kept = counted_rows(targets, logits.shape[1], ignore_index)
+    rows = np.flatnonzero(kept)
+    dlogits = np.exp(logits - lse[:, None])  # (N, V), the probabilities
+    dlogits[rows, targets[rows]] -= 1
+    return np.where(kept, dlosses, 0)[:, None] * dlogits
+
+
+def counted_rows(targets: Array, V: int, ignore_index: int) -> Array:
+    """Return which rows count (N,): those whose target is not ``ignore_index``; refuse targets outside of 0 .. V-1."""
+    kept = targets != ignore_index
+    wrong = kept & ((targets < 0) | (targets >= V))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise RangeError(
+            f"cross_entropy: targets[{row}] is {int(targets[row])}, outside of 0 .. {V - 1}",
+            hint=f"targets are indices into V={V} logits; mark what is not to count with ignore_index={ignore_index}",
+        )
+    return kept

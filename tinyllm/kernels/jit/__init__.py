@@ -1,0 +1,45 @@
+"""The Numba kernels, one ladder to a file; importing this package loads numba but compiles nothing.
+
+FAST names what the library uses: the doors at the end of each file. They prepare the arrays and call the last rung, or
+return NotImplemented where shapes are not what the kernels expect: the reference then broadcasts, or complains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import activation, attention, cross_entropy, dropout, matmul, norm, optimizer, rope, scatter, softmax
+
+FAST: dict[str, Callable[..., Any]] = {
+    "adamw": optimizer.adamw,
+    "attention": attention.attention,
+    "attention_backward": attention.attention_backward,
+    "cross_entropy": cross_entropy.cross_entropy,
+    "cross_entropy_backward": cross_entropy.cross_entropy_backward,
+    "dropout": dropout.dropout,
+    "erf": activation.erf_of,
+    "gelu": activation.gelu,
+    "gelu_backward": activation.gelu_backward,
+    "gelu_tanh": activation.gelu_tanh,
+    "gelu_tanh_backward": activation.gelu_tanh_backward,
+    "layer_norm": norm.layer_norm,
+    "layer_norm_backward": norm.layer_norm_backward,
+    "log_softmax": softmax.log_softmax,
+    "log_softmax_backward": softmax.log_softmax_backward,
+    "logsumexp": softmax.logsumexp,
+    "matmul": matmul.matmul,
+    "rms_norm": norm.rms_norm,
+    "rms_norm_backward": norm.rms_norm_backward,
+    "rope_half": rope.rope_half,
+    "rope_pairs": rope.rope_pairs,
+    "scatter_add": scatter.scatter_add,
+    "sigmoid": activation.sigmoid,
+    "silu": activation.silu,
+    "silu_backward": activation.silu_backward,
+    "softmax": softmax.softmax,
+    "softmax_backward": softmax.softmax_backward,
+    "sum_of_squares": optimizer.sum_of_squares,
+    "swiglu": activation.swiglu,
+    "swiglu_backward": activation.swiglu_backward,
+}

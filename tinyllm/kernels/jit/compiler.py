@@ -1,0 +1,68 @@
+"""How the kernels are compiled: two decorators, ``compiled`` and ``parallel``, and a cache that knows when it is stale.
+
+Flags. ``reassoc`` and ``contract`` let LLVM vectorize sums and fuse multiply-adds, ``nsz`` and ``arcp`` are harmless.
+Full fastmath is never used: it assumes that no NaN and no inf occur, and attention masks with -inf.
+
+Types. A kernel is compiled at its first call, for the types it is called with. The doors (door.py) hand every input
+over as a C-contiguous read-only array, so that there are two signatures in all, float32's and float64's.
+
+Cache. Numba keeps machine code on disk and throws it away when the kernel's own file has changed; a change in a file
+the kernel imports from goes unnoticed. Here the stamp is a digest of all of this package's sources instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..threads import prepare
+
+prepare()  # before numba is imported: its thread pool reads the environment once
+
+import numba  # noqa: E402
+
+njit: Any = numba.njit
+
+SAFE_FLAGS = {"reassoc", "contract", "nsz", "arcp"}
+# Of what Numba can turn into parallel loops we ask for prange alone: it is what the source says, and compiles faster.
+PRANGE_ONLY = {
+    "prange": True,
+    "comprehension": False,
+    "fusion": False,
+    "inplace_binop": False,
+    "numpy": False,
+    "reduction": False,
+    "setitem": False,
+    "stencil": False,
+}
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function of arrays to machine code, on its first call."""
+    return _stamped(njit(cache=True, error_model="numpy", fastmath=SAFE_FLAGS)(function))
+
+
+def parallel(function: Callable[..., Any]) -> Any:
+    """Compile a function whose ``prange`` loops are shared by the threads.
+
+    What it calculates must not depend on how many there are: a loop body owns what it writes, and sums over the whole
+    loop go through partial sums of fixed size, added up in order.
+    """
+    return _stamped(njit(cache=True, error_model="numpy", fastmath=SAFE_FLAGS, parallel=PRANGE_ONLY)(function))
+
+
+def _stamped(dispatcher: Any) -> Any:
+    """Let the kernel's cache on disk be valid for exactly this state of the package's sources."""
+    cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = _digest()
+    return dispatcher
+
+
+@cache
+def _digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

@@ -1,0 +1,86 @@
+"""Compiling every kernel ahead of its first use, on the smallest of inputs.
+
+Numba compiles a kernel when it is first called and keeps the machine code in its cache on disk. ``warm`` makes those
+first calls, so that a command line can say what it waits for instead of seeming to hang.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .table import DOORS, use
+
+FEW, MANY = 2, 2048  # rows: few take the serial rung, many (65536 entries and more) the parallel one
+
+
+def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ...]]:
+    """Return arguments for every kernel in the table, with that many rows, all arrays of numbers in ``dtype``.
+
+    Example:
+        >>> sorted(sample_inputs(2)) == sorted(DOORS)
+        True
+    """
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> Any:
+        return rng.standard_normal(shape).astype(dtype)
+
+    x, dy, one, number = draw(rows, 33), draw(rows, 33), draw(33), draw(rows)
+    q, k, v, out, dout = (draw(1, 2, rows, 16) for _ in range(5))  # (B, H, T, D)
+    angles = draw(rows, 8), draw(rows, 8)  # (T, D/2)
+    moments = draw(rows, 33), draw(rows, 33) ** 2
+    targets = rng.integers(0, 33, rows)
+    return {
+        "softmax": (x,),
+        "softmax_backward": (x, dy),
+        "log_softmax": (x,),
+        "log_softmax_backward": (x, dy),
+        "logsumexp": (x,),
+        "cross_entropy": (x, targets, -100),
+        "cross_entropy_backward": (x, targets, 4 + number, number, -100),
+        "layer_norm": (x, one, one, 1e-5),
+        "layer_norm_backward": (x, one, number, number, dy),
+        "rms_norm": (x, one, 1e-5),
+        "rms_norm_backward": (x, one, number, dy),
+        "erf": (x,),
+        "sigmoid": (x,),
+        "silu": (x,),
+        "silu_backward": (x, dy),
+        "swiglu": (x, dy),
+        "swiglu_backward": (x, dy, dy),
+        "gelu": (x,),
+        "gelu_backward": (x, dy),
+        "gelu_tanh": (x,),
+        "gelu_tanh_backward": (x, dy),
+        "attention": (q, k, v, True, None, 0.25),
+        "attention_backward": (q, k, v, out, 8 + draw(1, 2, rows), dout, True, None, 0.25),
+        "rope_half": (q, *angles),
+        "rope_pairs": (q, *angles),
+        "matmul": (x, draw(33, 2)),
+        "scatter_add": (targets, x, 33),
+        "dropout": (x, 0.5, 1),
+        "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
+        "sum_of_squares": (x,),
+    }
+
+
+def warm(callback: Callable[[str, int, int], object] | None = None, dtype: Any = np.float32) -> None:
+    """Compile every Numba kernel for one dtype, or load it from the cache of an earlier run.
+
+    Args:
+        callback: told (name, done, total) after each kernel.
+        dtype: np.float32, or np.float64.
+
+    Raises:
+        KernelError: numba is not installed.
+    """
+    few, many = sample_inputs(FEW, dtype), sample_inputs(MANY, dtype)
+    with use("numba"):
+        for done, name in enumerate(few, start=1):
+            DOORS[name](*many[name])  # the parallel rung, and with it most of the serial ones
+            DOORS[name](*few[name])
+            if callback:
+                callback(name, done, len(few))

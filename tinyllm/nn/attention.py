@@ -1,0 +1,105 @@
+"""Self-attention: every position looks at the ones before it and takes a weighted mean of what they offer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..autograd import Tensor, attention, reshape, split, transpose
+from ..errors import ConfigError
+from .init import Init
+from .linear import Linear
+from .module import Module
+from .rope import RopeHalf
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class SelfAttention(Module):
+    r"""Attention of a sequence to itself, with several heads.
+
+    Forward   q, k, v = x Wqkv^T + bqkv, cut into heads;  a = softmax(q k^T / sqrt(D)) v;  y = a Wout^T + bout
+    Shapes    x (B, T, C) -> q (B, H, T, D), k and v (B, K, T, D) -> y (B, T, C), with D = C / H
+    Source    Vaswani et al. 2017; Ainslie et al. 2023 (grouped heads)
+
+    One matrix makes q, k and v: its rows are those of all query heads, then all key heads, then all value heads.
+    Query head h reads key/value head h // (H / K). The attention weights themselves are never dropped out: the
+    attention kernel does not hold them, and models drop out the result instead.
+
+    Args:
+        C: size of the vectors.
+        H: number of query heads; it divides C.
+        K: number of key/value heads; it divides H, and is H unless told otherwise. K = 1 is multi-query attention.
+        bias: do the linear layers have one?
+        causal: is the future hidden?
+        window: how many positions a query sees, itself included; None for all. It implies ``causal``.
+        rope: turns q and k by their positions; None for attention that does not know positions.
+        rng: draws the initial weights.
+        init, init_out: how those of ``qkv`` and ``out`` are drawn.
+
+    Example:
+        >>> layer = SelfAttention(12, H=3, rng=np.random.default_rng(0))
+        >>> layer(np.ones((2, 5, 12), dtype=np.float32)).shape
+        (2, 5, 12)
+    """
+
+    shown = ("H", "K", "D", "window")
+
+    def __init__(
+        self,
+        C: int,
+        H: int,
+        K: int | None = None,
+        bias: bool = True,
+        causal: bool = True,
+        window: int | None = None,
+        rope: RopeHalf | None = None,
+        *,
+        rng: np.random.Generator,
+        init: Init | None = None,
+        init_out: Init | None = None,
+    ) -> None:
+        K = H if K is None else K
+        if H < 1 or C % H:
+            raise ConfigError(f"SelfAttention: {H} heads do not divide a width of {C}", hint="a divisor of the width")
+        if K < 1 or H % K:
+            raise ConfigError(
+                f"SelfAttention: {K} key/value heads do not divide {H} heads", hint="a divisor of the heads"
+            )
+        self.H, self.K, self.D = H, K, C // H
+        self.causal = causal
+        self.window = window
+        self.rope = rope
+        self.qkv = Linear(C, (H + 2 * K) * self.D, bias, rng=rng, init=init)
+        self.out = Linear(C, C, bias, rng=rng, init=init_out or init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Let x (B, T, C) attend to itself."""
+        q, k, v = self.heads(x)
+        a = attention(q, k, v, causal=self.causal, window=self.window)  # (B, H, T, D)
+        return self.out(reshape(transpose(a, 0, 2, 1, 3), x.shape))  # (B, T, C)
+
+    def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return q (B, H, T, D), k and v (B, K, T, D) of x (B, T, C), positions applied."""
+        B, T, _ = x.shape
+        together = reshape(self.qkv(x), B, T, self.H + 2 * self.K, self.D)
+        q, k, v = split(transpose(together, 0, 2, 1, 3), (self.H, self.K, self.K), axis=1)
+        if self.rope is not None:
+            q, k = self.rope(q), self.rope(k)
+        return q, k, v
+
+    def weights(self, x: Tensor) -> Array:
+        """Return how much each query of x (B, T, C) takes from each key, (B, H, T, T), for pictures; rows sum to 1."""
+        q, k, _ = self.heads(x)
+        keys = np.repeat(k.data, self.H // self.K, axis=1)  # (B, H, T, D)
+        scores = q.data @ keys.swapaxes(-1, -2) / math.sqrt(self.D)  # (B, H, T, T)
+        query = np.arange(scores.shape[-1])[:, None]  # (T, 1)
+        key = np.arange(scores.shape[-1])  # (T,)
+        if self.causal or self.window is not None:
+            scores = np.where(key <= query, scores, -np.inf)
+        if self.window is not None:
+            scores = np.where(key > query - self.window, scores, -np.inf)
+        return kernels.softmax(scores)
