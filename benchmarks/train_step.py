@@ -42,7 +42,7 @@ def tinyllm_worker(c: dict[str, int]) -> None:
     sizes = {name: value for name, value in c.items() if name != "batch"}
     config = tl.GPTConfig.preset("gpt2", **sizes, bias=False, dropout=0.0)
     model = tl.GPT(config, np.random.default_rng(0))
-    optimizer = nn.AdamW(nn.decay_groups(model, 0.1), lr=1e-3, betas=(0.9, 0.99))
+    optimizer = nn.optim.AdamW(nn.optim.decay_groups(model), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1)
     parameters = list(model.parameters())
     data = batches(c)
 

@@ -47,4 +47,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES, *_ROOMS, *import_module(".autograd", __name__).__all__})
-

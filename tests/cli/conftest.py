@@ -62,10 +62,10 @@ def start():
 
 @pytest.fixture
 def shell():
-    """Run the command line in a process of its own to its end."""
+    """Run the command line in a process of its own to its end, on NumPy, which needs nothing to be compiled."""
 
-    def call(*arguments: object, **options: object) -> Done:
-        process = _start(*arguments, **options)
+    def call(*arguments: object, env: dict[str, str] | None = None, **options: object) -> Done:
+        process = _start(*arguments, env={"TINYLLM_KERNELS": "numpy", **(env or {})}, **options)
         out, err = process.communicate(timeout=120)
         return Done(process.returncode, out, err)
 

@@ -81,7 +81,7 @@ def test_configs_that_do_not_fit(tinyllm, tmp_path, content, words):
         (["--model", "modem"], ["no 'modem'", "Try: modern"]),
         (["--set", "lerning_rate=1"], ["no field 'lerning_rate'"]),
         (["--set", "model.n_heads=1"], ["no field 'n_heads'", "Try: n_head"]),
-        (["--set", "n_layer=1"], ["no field 'n_layer'", "model"]),
+        (["--set", "n_layer=1"], ["a setting of the model", "Try: --set model.n_layer=1"]),
         (["--set", "lr"], ["is not NAME=VALUE"]),
         (["--set", "model=gpt2"], ["name one field of it"]),
         (["--schedule", "cosin"], ["no 'cosin'", "Try: cosine"]),

@@ -135,7 +135,8 @@ def test_ctrl_c_gives_130_and_no_traceback(tinyllm, monkeypatch):
 def test_a_reader_that_goes_away_is_no_error(start):
     process = start("completion", "fish")
     process.stdout.close()
-    assert process.stderr.read() == ""
+    with process.stderr:
+        assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 141
 
 

@@ -152,7 +152,14 @@ def in_terminal(start, folder, environ, *arguments):
     import pty
 
     leader, follower = pty.openpty()
-    process = start(*arguments, cwd=folder, stdout=follower, stderr=follower, text=False, env=environ)
+    process = start(
+        *arguments,
+        cwd=folder,
+        stdout=follower,
+        stderr=follower,
+        text=False,
+        env={"TINYLLM_KERNELS": "numpy", **environ},
+    )
     os.close(follower)
     parts = []
     while True:

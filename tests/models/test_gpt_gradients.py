@@ -84,7 +84,7 @@ def test_dropout_goes_through_the_check_when_its_generator_is_reset(noisy, batch
 
 
 def test_blocks_that_are_recomputed_give_the_same_gradients(config, noisy, batch):
-    """Activation checkpointing around every block, dropout included: its generator is wound back for the second time."""
+    """Activation checkpointing around every block, dropout included: the second time its generator is wound back."""
     model = noisy(dataclasses.replace(config, dropout=0.3))
     (rng,) = model.generators()
     state = model.rng_state()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tinyllm import kernels
-from tinyllm.train import Run, checkpoint, metrics
+from tinyllm.train import Run, checkpoint, metrics, state
 
 PEAK = 1e11
 TIMING = ("seconds", "tokens_per_second", "mfu")
@@ -67,6 +69,18 @@ def test_every_part_of_the_state_matters(tmp_path, tiny):
         for path in (tmp_path / "used").iterdir():
             path.unlink()
         (tmp_path / "used").rmdir()
+
+
+def test_every_number_of_the_state_is_saved(tmp_path, tiny):
+    run = Run.create(tmp_path / "run", tiny)
+    run.train(until=5, peak_flops=PEAK)
+    run.state.evals_since_best = 3
+    arrays, about = state.pack(run.state)
+    again = Run.create(tmp_path / "again", tiny).state
+    state.unpack(run.checkpoint_path, checkpoint.Checkpoint(arrays, about), again)
+    numbers = {field.name for field in dataclasses.fields(again)} - {"model", "optimizer", "stream"}
+    assert {name: getattr(again, name) for name in numbers} == {name: getattr(run.state, name) for name in numbers}
+    assert again.step == 5 and again.evals_since_best == 3
 
 
 def test_a_finished_run_stays_finished(tmp_path, tiny, log):

@@ -57,6 +57,12 @@ def test_the_path_of_the_text_is_kept_absolute(tmp_path, tiny, text_file, monkey
     assert run.config.data == str(text_file.resolve())
 
 
+def test_what_was_left_out_of_a_folder_is_counted(tmp_path, tiny, text_file):
+    (tmp_path / "picture.png").write_bytes(b"\0")
+    run = Run.create(tmp_path / "run", tiny.but(data=str(tmp_path)))
+    assert (run.manifest["data"]["files"], run.manifest["data"]["skipped"]) == (1, 1)
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path, tiny):
     run = Run.create(tmp_path / "run", tiny)
     run.train(until=1, peak_flops=PEAK)

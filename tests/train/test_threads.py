@@ -1,9 +1,9 @@
 """One thread or two: the numbers are the same.
 
-To the last bit where OpenBLAS, the BLAS in NumPy's wheels, lets them be. It cuts the inner axis of a long product of matrices
-into pieces, and unless that axis is a multiple of 32 it cuts elsewhere when it shares the product among threads (seen
-in 0.3.31 from 386 on in float64 and 449 on in float32). The inner axis of a weight's gradient is B T, so in a run whose
-B T is no multiple of 32 the last bits may differ.
+To the last bit where OpenBLAS, the BLAS in NumPy's wheels, lets them be. It cuts the inner axis of a long matrix
+product into pieces, and unless that axis is a multiple of 32 it cuts elsewhere when it shares the product among
+threads (seen in 0.3.31 from 386 on in float64 and 449 on in float32). The inner axis of a weight's gradient is B T, so
+in a run whose B T is no multiple of 32 the last bits may differ.
 """
 
 from __future__ import annotations

@@ -12,9 +12,11 @@ from .hvp import hvp
 from .modes import detect_anomaly, enable_grad, no_grad
 from .op import OPS, Op
 from .recompute import checkpoint
+from .sugar import SUGAR
 from .tensor import Tensor
 
 publish(globals())
+globals().update(SUGAR)
 
 __all__ = [
     "OPS",
@@ -32,6 +34,7 @@ __all__ = [
     "no_grad",
     "ops",
     *OPS,
+    *SUGAR,
 ]
 
 if TYPE_CHECKING:

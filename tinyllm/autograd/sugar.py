@@ -1,6 +1,6 @@
 """Short ways to say what ops can already do; each is one or two ops, and they bring the gradient.
 
-They are methods of Tensor only: ``x.swapaxes(1, 2)``, ``x.T``. Importing this module attaches them.
+Like ops they are functions and methods: ``tl.swapaxes(x, 1, 2)``, ``x.swapaxes(1, 2)``, and ``x.T``.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def transposed(x: Tensor) -> Tensor:
     return x.transpose()
 
 
-for _method in (swapaxes, squeeze, unsqueeze, flatten, min):
+SUGAR = {"swapaxes": swapaxes, "squeeze": squeeze, "unsqueeze": unsqueeze, "flatten": flatten, "min": min}
+for _method in SUGAR.values():
     setattr(Tensor, _method.__name__, _method)
 setattr(Tensor, "T", property(transposed))  # noqa: B010 - Tensor declares what it is in tensor.py, not what it is short for

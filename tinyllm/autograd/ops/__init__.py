@@ -1,8 +1,7 @@
-"""The ops: importing this package declares them all, and the sugar made of them."""
+"""The ops: importing this package declares them all."""
 
 from __future__ import annotations
 
-from .. import sugar
 from . import activation, attention, einsum, elementwise, fused, index, linalg, norm, reduce, rope, shape
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "reduce",
     "rope",
     "shape",
-    "sugar",
 ]

@@ -9,7 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import activation, attention, cross_entropy, dropout, matmul, norm, optimizer, rope, scatter, softmax
+from ..threads import prepare
+
+prepare()  # before the first of these imports numba: its thread pool reads the environment once
+
+from . import (  # noqa: E402
+    activation,
+    attention,
+    cross_entropy,
+    dropout,
+    matmul,
+    norm,
+    optimizer,
+    rope,
+    scatter,
+    softmax,
+)
 
 FAST: dict[str, Callable[..., Any]] = {
     "adamw": optimizer.adamw,

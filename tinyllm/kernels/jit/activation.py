@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from ..table import Array
-from .compiler import compiled, parallel
+from .compiler import compiled, inner, parallel
 from .door import SMALL, flat
 from .elementary import erf, exp, like
 
@@ -30,13 +30,13 @@ TWICE_ROOT_TWO_OVER_PI = 2 * math.sqrt(2 / math.pi)
 CUBIC = 0.044715
 
 
-@compiled
+@inner
 def _sigmoid(x):
     one = like(x, 1.0)
     return one / (one + exp(-x))
 
 
-@compiled
+@inner
 def _normal_cdf(x):
     return like(x, 0.5) * (like(x, 1.0) + erf(x * like(x, ROOT_HALF)))
 

@@ -25,7 +25,7 @@ import numpy as np
 from numba import prange
 
 from ..table import Array
-from .compiler import compiled, parallel
+from .compiler import compiled, inner, parallel
 from .door import solid
 from .elementary import exp
 from .registers import LANES, add_product, lanes
@@ -63,7 +63,7 @@ def attention_v1(q, k, v, back, ahead, scale, out, lse):
             lse[n, i] = highest + math.log(total)
 
 
-@compiled
+@inner
 def _attend(q, k, v, scale, out):
     """Let one query (D,) attend to the keys k (S, D), S >= 1; fill out (D,) and return the log-sum-exp."""
     s = np.empty(k.shape[0], q.dtype)
@@ -113,7 +113,7 @@ def attention_v3(q, k, v, back, ahead, scale, out, lse):
         _attend_tile(q[n], k[n // group], v[n // group], tile * LANES, back, ahead, scale, out[n], lse[n])
 
 
-@compiled
+@inner
 def _attend_tile(q, k, v, first, back, ahead, scale, out, lse):
     """Let the queries first .. first + LANES - 1 of q (T, D) attend to k and v (S, D)."""
     (T, D), S = q.shape, k.shape[0]
@@ -163,7 +163,7 @@ def _attend_tile(q, k, v, first, back, ahead, scale, out, lse):
         lse[first + t] = highest[t] + math.log(total[t]) if total[t] != 0 else nothing
 
 
-@compiled
+@inner
 def _columns(x, scale):
     """Return scale x (count, D) transposed and filled up with zeros, (D, LANES)."""
     columns = np.zeros((x.shape[1], LANES), x.dtype)
@@ -173,7 +173,7 @@ def _columns(x, scale):
     return columns
 
 
-@compiled
+@inner
 def _mask(s, offset, back, ahead):
     """Put -inf where key offset + j may not be seen by lane t; most rows are seen by all lanes, and untouched."""
     nothing = s.dtype.type(-np.inf)
@@ -222,7 +222,7 @@ def attention_backward_v2(q, k, v, out, lse, dout, back, ahead, scale, dq, dk, d
         )
 
 
-@compiled
+@inner
 def _backward_of_head(q, k, v, out, lse, dout, back, ahead, scale, dq, dk, dv):
     """Go back through one key/value head and the query heads that read it: q (H/K, T, D), k (S, D)."""
     (group, T, D), S = q.shape, k.shape[0]
@@ -283,7 +283,7 @@ def _backward_of_head(q, k, v, out, lse, dout, back, ahead, scale, dq, dk, dv):
             dv[j, d] = dv_sums[d // LANES, j, d % LANES]
 
 
-@compiled
+@inner
 def _panels(x, scale):
     """Return scale x (count, D) in panels of LANES channels filled up with zeros, (panels, LANES, LANES)."""
     panels = np.zeros(((x.shape[1] + LANES - 1) // LANES, LANES, LANES), x.dtype)

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: two decorators, ``compiled`` and ``parallel``, and a cache that knows when it is stale.
+"""How the kernels are compiled: three decorators, and a cache that knows when it is stale.
 
 Flags. ``reassoc`` and ``contract`` let LLVM vectorize sums and fuse multiply-adds, ``nsz`` and ``arcp`` are harmless.
 Full fastmath is never used: it assumes that no NaN and no inf occur, and attention masks with -inf.
@@ -18,15 +18,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..threads import prepare
-
-prepare()  # before numba is imported: its thread pool reads the environment once
-
-import numba  # noqa: E402
+import numba
 
 njit: Any = numba.njit
 
-SAFE_FLAGS = {"reassoc", "contract", "nsz", "arcp"}
+_OPTIONS: Any = {
+    "cache": True,
+    "error_model": "numpy",  # a division by zero gives inf or NaN, as in NumPy
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    "no_cfunc_wrapper": True,  # for calls from C, which nobody makes
+}
 # Of what Numba can turn into parallel loops we ask for prange alone: it is what the source says, and compiles faster.
 PRANGE_ONLY = {
     "prange": True,
@@ -42,7 +43,12 @@ PRANGE_ONLY = {
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays to machine code, on its first call."""
-    return _stamped(njit(cache=True, error_model="numpy", fastmath=SAFE_FLAGS)(function))
+    return _stamped(njit(**_OPTIONS)(function))
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """Compile a function that only other compiled functions call: nothing translates its arguments from Python."""
+    return _stamped(njit(**_OPTIONS, no_cpython_wrapper=True)(function))
 
 
 def parallel(function: Callable[..., Any]) -> Any:
@@ -51,7 +57,7 @@ def parallel(function: Callable[..., Any]) -> Any:
     What it calculates must not depend on how many there are: a loop body owns what it writes, and sums over the whole
     loop go through partial sums of fixed size, added up in order.
     """
-    return _stamped(njit(cache=True, error_model="numpy", fastmath=SAFE_FLAGS, parallel=PRANGE_ONLY)(function))
+    return _stamped(njit(**_OPTIONS, parallel=PRANGE_ONLY)(function))
 
 
 def _stamped(dispatcher: Any) -> Any:
@@ -64,5 +70,6 @@ def _stamped(dispatcher: Any) -> Any:
 
 @cache
 def _digest() -> str:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("*.py")), here.parent / "dropout.py"]  # whose constants end up in the machine code
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

@@ -17,7 +17,7 @@ import numpy as np
 from numba import prange
 
 from ..table import Array
-from .compiler import compiled, parallel
+from .compiler import compiled, inner, parallel
 from .door import SMALL, flat, out_rows, rows
 
 BLOCK = 32  # rows a thread takes at a time, and rows in a partial sum
@@ -95,7 +95,7 @@ def layer_norm_backward_v2(x, g, mean, rstd, dy, dx, dg, db):
     add_rows(dbs, db)
 
 
-@compiled
+@inner
 def add_rows(parts, total):
     """total = the sum of the rows of parts, from the first to the last."""
     total[:] = 0

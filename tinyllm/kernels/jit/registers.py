@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from .compiler import compiled
+from .compiler import inner
 
 
 def _has_wide_registers() -> bool:
@@ -43,7 +43,7 @@ def lanes(typing_context: Any, like: Any) -> Any:
     return array_type(like), codegen
 
 
-@compiled
+@inner
 def add_product(a, b, c):
     """c += a @ b, where b and c are LANES columns wide: a (M, K), b (K, LANES), c (M, LANES)."""
     zero, last = c.dtype.type(0), c.shape[0] - 1

@@ -17,7 +17,7 @@ import numpy as np
 from numba import prange
 
 from ..table import Array
-from .compiler import compiled, parallel
+from .compiler import compiled, inner, parallel
 from .door import SMALL, out_rows, rows
 from .elementary import exp
 from .registers import LANES, lanes
@@ -25,7 +25,7 @@ from .registers import LANES, lanes
 BLOCK = 16  # rows a thread takes at a time
 
 
-@compiled
+@inner
 def highest_of(row):
     # One running maximum is a chain in which each step waits for the one before; LANES of them fill a register.
     highest = row[0]
@@ -44,7 +44,7 @@ def highest_of(row):
     return highest
 
 
-@compiled
+@inner
 def total_of(row, highest):
     total = row.dtype.type(0)
     for j in range(row.size):

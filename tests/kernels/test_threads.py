@@ -1,0 +1,57 @@
+"""The policy for threads, and the stamp that keeps compiled code and sources together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyllm import kernels
+from tinyllm.errors import KernelError
+from tinyllm.kernels.jit import compiler
+from tinyllm.kernels.jit.softmax import softmax_v2
+
+
+def test_threads_are_those_asked_for(monkeypatch):
+    monkeypatch.setenv("TINYLLM_THREADS", "3")
+    assert kernels.threads() == 3
+    monkeypatch.setenv("TINYLLM_THREADS", "")
+    assert kernels.threads() >= 1
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", "²"])
+def test_a_wrong_number_of_threads_is_named(monkeypatch, asked):
+    monkeypatch.setenv("TINYLLM_THREADS", asked)
+    with pytest.raises(KernelError, match=r"TINYLLM_THREADS.*not a number of threads.*1 or more"):
+        kernels.threads()
+
+
+def test_the_policy_reaches_openmp_and_numba_and_respects_the_user():
+    code = """
+import os
+from tinyllm.kernels import jit
+import numba
+print(os.environ["OMP_WAIT_POLICY"], numba.config.NUMBA_NUM_THREADS)
+"""
+    for wait in ("", "ACTIVE"):
+        env = {**os.environ, "TINYLLM_THREADS": "1"}
+        env.pop("OMP_WAIT_POLICY", None)
+        if wait:
+            env["OMP_WAIT_POLICY"] = wait
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+            env=env,
+        )
+        assert run.stdout.split() == [wait or "PASSIVE", "1"], run.stderr
+
+
+def test_machine_code_is_stamped_with_all_sources():
+    assert softmax_v2._cache._cache_file._source_stamp == compiler._digest()
+    assert len(compiler._digest()) == 64

@@ -1,0 +1,128 @@
+"""What writes or draws: AdamW, the sum of squares, scatter-add, dropout; and the matrix product's shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinyllm import kernels
+from tinyllm.errors import RangeError
+
+BACKENDS = pytest.mark.parametrize("backend", kernels.BACKENDS)
+
+
+@BACKENDS
+def test_adamw_by_hand(backend):
+    """The first step moves by lr in the direction of the gradient's sign, after the decay."""
+    p, m, v = np.array([1.0, -2.0]), np.zeros(2), np.zeros(2)
+    with kernels.use(backend):
+        kernels.adamw(p, np.array([0.5, -4.0]), m, v, 0.1, 0.9, 0.99, 0.0, 0.5, 1)
+    np.testing.assert_allclose(p, [1 * 0.95 - 0.1, -2 * 0.95 + 0.1], rtol=1e-14)
+    np.testing.assert_allclose(m, [0.05, -0.4], rtol=1e-14)
+    np.testing.assert_allclose(v, [0.0025, 0.16], rtol=1e-14)
+
+
+@BACKENDS
+def test_adamw_updates_views_in_place(backend, rng):
+    whole = [rng.standard_normal((4, 6)) ** 2 for _ in range(4)]
+    copies = [x[:, ::2].copy() for x in whole]
+    with kernels.use(backend):
+        for arrays in ([x[:, ::2] for x in whole], copies):
+            kernels.adamw(*arrays, 0.1, 0.9, 0.99, 1e-8, 0.1, 2)
+    for view, copy in zip(whole, copies, strict=True):
+        np.testing.assert_allclose(view[:, ::2], copy, rtol=1e-13)
+
+
+@BACKENDS
+def test_adamw_refuses_what_it_may_not_write(backend):
+    p = np.ones(3)
+    p.flags.writeable = False
+    with kernels.use(backend), pytest.raises(ValueError, match="read-only"):
+        kernels.adamw(p, np.ones(3), np.zeros(3), np.zeros(3), 0.1, 0.9, 0.99, 1e-8, 0.1, 1)
+
+
+@BACKENDS
+def test_sum_of_squares_is_added_up_in_float64(backend):
+    x = np.full(100_000, 1 / 3, np.float32)
+    with kernels.use(backend):
+        total = kernels.sum_of_squares(x)
+    assert type(total) is float
+    assert total == pytest.approx(100_000 * float(x[0]) ** 2, rel=1e-13)
+
+
+@BACKENDS
+def test_scatter_add_is_the_transpose_of_looking_up(backend, rng):
+    index, table, dout = rng.integers(0, 5, 40), rng.standard_normal((5, 3)), rng.standard_normal((40, 3))
+    with kernels.use(backend):
+        dtable = kernels.scatter_add(index, dout, 5)
+    assert (dtable * table).sum() == pytest.approx((dout * table[index]).sum(), rel=1e-12)
+
+
+@BACKENDS
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_scatter_add_names_a_wrong_index(backend, wrong):
+    with kernels.use(backend), pytest.raises(RangeError, match=rf"index\[1\] is {wrong}, outside of 0 .. 2"):
+        kernels.scatter_add(np.array([0, wrong]), np.ones((2, 4)), 3)
+
+
+@pytest.mark.parametrize("size", [65, 70_001])
+def test_dropout_has_one_mask_on_both_back_ends(size, dtype):
+    x = np.ones(size, dtype)
+    masks = []
+    for backend in kernels.BACKENDS:
+        with kernels.use(backend):
+            masks.append(kernels.dropout(x, 0.3, 12345))
+    np.testing.assert_array_equal(*masks)
+
+
+@BACKENDS
+def test_dropout_drops_as_often_as_asked(backend):
+    x = np.ones(1_000_000, np.float32)
+    with kernels.use(backend):
+        for p in (0.1, 0.5):
+            y = kernels.dropout(x, p, 7)
+            assert (y == 0).mean() == pytest.approx(p, abs=4 * (p * (1 - p) / x.size) ** 0.5)
+            assert np.unique(y).tolist() == [0, np.float32(1 / (1 - p))]
+        np.testing.assert_array_equal(kernels.dropout(x, 0.0, 7), x)
+        assert not kernels.dropout(x, 1.0, 7).any()
+
+
+def test_dropout_masks_of_neighboring_seeds_are_unrelated():
+    x = np.ones(100_000)
+    a, b = kernels.dropout(x, 0.5, 1) > 0, kernels.dropout(x, 0.5, 2) > 0
+    assert (a == b).mean() == pytest.approx(0.5, abs=0.01)
+    assert (a[1:] == b[:-1]).mean() == pytest.approx(0.5, abs=0.01)
+    assert (a[1:] == a[:-1]).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_dropout_is_pinned():
+    """The mask is part of what a run can be reproduced from: it must never change."""
+    kept = np.flatnonzero(kernels.dropout(np.ones(24), 0.5, 2024)).tolist()
+    assert kept == [0, 4, 5, 7, 11, 12, 13, 15, 16, 18, 20, 21]
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((3, 5), (5, 7)),
+        ((2, 3, 5), (5, 7)),
+        ((2, 3, 5), (2, 5, 7)),
+        ((2, 1, 3, 5), (4, 5, 7)),
+        ((5,), (5, 7)),
+        ((3, 5), (5,)),
+    ],
+)
+def test_matmul_follows_numpy(a, b, backend, rng, dtype):
+    a, b = rng.standard_normal(a).astype(dtype), rng.standard_normal(b).astype(dtype)
+    with kernels.use(backend):
+        np.testing.assert_allclose(kernels.matmul(a, b), np.matmul(a, b), rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+@BACKENDS
+def test_matmul_of_transposed_and_empty(backend, rng):
+    a, b = rng.standard_normal((4, 3, 2)), rng.standard_normal((4, 5))
+    with kernels.use(backend):
+        np.testing.assert_allclose(kernels.matmul(a.T, b), np.matmul(a.T, b), rtol=1e-12)
+        assert kernels.matmul(np.ones((2, 3, 0)), np.ones((0, 4))).tolist() == np.zeros((2, 3, 4)).tolist()
+        assert kernels.matmul(np.ones((0, 3, 5)), np.ones((5, 4))).shape == (0, 3, 4)

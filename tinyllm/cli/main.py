@@ -1,0 +1,204 @@
+"""``tinyllm COMMAND``: find the command, run it, and turn whatever goes wrong into one clear line.
+
+Exit codes: 0 all went well; 1 something failed, and a line on standard error says what to do; 2 the command line was
+not understood; 130 Ctrl-C; 141 whoever read the output went away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..errors import TinyLLMError, nearest
+from .screen import say
+
+if TYPE_CHECKING:
+    from .parser import Parser
+
+# group -> command -> what it does, in the order of the help text; each command is a module of this package
+COMMANDS = {
+    "Start here": {
+        "tour": "watch a GPT learn the Python manual and see its gradients checked (3 minutes)",
+    },
+    "Models": {
+        "train": "train a GPT on a text file, a folder, standard input or a named text",
+        "generate": "let a trained model continue a text",
+    },
+    "This machine": {
+        "info": "show versions, threads, BLAS, kernels and caches",
+        "doctor": "find what keeps tinyllm from running well here, with one fix per line",
+        "completion": "print the completion script for bash, zsh or fish",
+    },
+}
+NAMES = [name for group in COMMANDS.values() for name in group]
+
+EXAMPLES = """\
+  tinyllm tour
+  tinyllm train my_notes.txt --out runs/notes
+  tinyllm generate runs/notes "Dear diary" --tokens 100
+  tinyllm train --help
+"""
+ENVIRONMENT = """\
+  TINYLLM_PLAIN=1      one line per event, no colors, no cursor movement (so does NO_COLOR)
+  TINYLLM_THREADS=n    how many threads to use; without it, one per core
+  TINYLLM_KERNELS=k    numba (fast) or numpy (readable, slow)
+  TINYLLM_DATA=path    folders with texts and models, found by name
+  TINYLLM_CACHE=path   where downloads are kept
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the arguments after the program's name; by default those of this process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    _never_fail_to_print()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        with contextlib.suppress(OSError, ValueError):  # Python flushes once more at exit: give it a place to flush to
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        if debug:
+            traceback.print_exc()
+        say("\ntinyllm: interrupted", error=True)
+        return 130
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        say(f"tinyllm: {one_line(error)}", error=True)
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    name, rest = _command(arguments)
+    if name is None:
+        return _without_command(arguments)
+    if name not in NAMES:
+        close = nearest(name, NAMES)
+        say(f"tinyllm: there is no command {name!r}" + (f"; did you mean {close}?" if close else ""), error=True)
+        say(f"The commands are {', '.join(NAMES)}; tinyllm --help explains them.", error=True)
+        return 2
+    module = import_module(f".{name}", __package__)
+    try:
+        namespace = parser_of(name).parse_args(rest)
+    except SystemExit as stop:  # argparse has printed its help or its complaint
+        return int(stop.code or 0)
+    return int(module.run(namespace))
+
+
+def _command(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """Split off the command; ``tinyllm help train`` is ``tinyllm train --help``."""
+    for i, word in enumerate(arguments):
+        if word.startswith("-"):
+            continue
+        rest = arguments[:i] + arguments[i + 1 :]
+        if word == "help":
+            other = next((w for w in rest if not w.startswith("-")), None)
+            return (other, ["--help"]) if other else (None, [])
+        return word, rest
+    return None, []
+
+
+def _without_command(arguments: list[str]) -> int:
+    from .. import __version__
+
+    flags = [word for word in arguments if word not in ("--debug", "help")]
+    if "--version" in flags:
+        say(f"tinyllm {__version__}")
+        return 0
+    unknown = [word for word in flags if word not in ("-h", "--help")]
+    if unknown:
+        say(f"tinyllm: there is no option {unknown[0]!r} without a command; see tinyllm --help", error=True)
+        return 2
+    say(help_text(), end="")
+    return 0
+
+
+def parser_of(name: str) -> Parser:
+    """Make the parser of one command."""
+    from .parser import Parser
+
+    module = import_module(f".{name}", __package__)
+    summary = next(group[name] for group in COMMANDS.values() if name in group)
+    parser = Parser(prog=f"tinyllm {name}", summary=summary, examples=module.EXAMPLES)
+    module.add_arguments(parser)
+    return parser
+
+
+def help_text() -> str:
+    """Write what ``tinyllm --help`` prints."""
+    from .. import __doc__ as about
+
+    lines = [str(about).splitlines()[0], "", "Usage: tinyllm COMMAND [OPTIONS]", ""]
+    for group, commands in COMMANDS.items():
+        lines += [group, *(f"  {name:<12}{summary}" for name, summary in commands.items()), ""]
+    lines += [
+        "Options",
+        "  -h, --help  show this page, or after a command all its options",
+        "  --version   show the version",
+        "  --debug     show the whole traceback of an error",
+        "",
+        "Examples",
+        EXAMPLES,
+        "Environment",
+        ENVIRONMENT,
+    ]
+    return "\n".join(lines)
+
+
+def one_line(error: BaseException) -> str:
+    """Say in one line what went wrong and what to do.
+
+    Example:
+        >>> one_line(FileNotFoundError(2, "No such file or directory", "runs/x"))
+        'runs/x: no such file or directory'
+    """
+    if isinstance(error, TinyLLMError):
+        return str(error)
+    if isinstance(error, OSError):
+        return _file_trouble(error)
+    if isinstance(error, MemoryError):
+        return "out of memory. Try: a smaller --batch-size, --block-size or --width"
+    if isinstance(error, ImportError):
+        return f"{error}. Try: tinyllm doctor"
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"this should not have happened: {type(error).__name__}: {first}. Try: --debug, which shows where"
+
+
+def _file_trouble(error: OSError) -> str:
+    import errno
+
+    reason = (error.strerror or str(error)).lower()
+    text = f"{error.filename}: {reason}" if error.filename else reason
+    hint = {
+        errno.ENOSPC: "free some space on this disk, or --out in a folder on another one",
+        errno.EACCES: "another folder, one you may write to: --out",
+        errno.EPERM: "another folder, one you may write to: --out",
+        errno.EROFS: "a folder on a disk that is not read-only: --out",
+    }.get(error.errno or 0)
+    return f"{text}. Try: {hint}" if hint else text
+
+
+def _never_fail_to_print() -> None:
+    """On an encoding that lacks a character, print a stand-in instead of raising UnicodeEncodeError."""
+    for stream in (sys.stdout, sys.stderr):
+        encoding = (getattr(stream, "encoding", None) or "").lower().replace("-", "")
+        if hasattr(stream, "reconfigure") and encoding != "utf8":
+            with contextlib.suppress(OSError, ValueError):
+                stream.reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

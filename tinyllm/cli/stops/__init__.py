@@ -1,0 +1,10 @@
+"""The stops of ``tinyllm tour``, in order. A new stop is a file with a STOP, and a line here."""
+
+from __future__ import annotations
+
+from . import check, learn, onward, pictures, slope
+from .stop import Stop, Tour
+
+STOPS = [slope.STOP, learn.STOP, check.STOP, pictures.STOP, onward.STOP]
+
+__all__ = ["STOPS", "Stop", "Tour"]

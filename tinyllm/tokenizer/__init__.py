@@ -1,0 +1,58 @@
+"""Text to token ids and back: single bytes and single characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import DataError, nearest
+from .bytes import ByteTokenizer
+from .chars import CharTokenizer
+
+__all__ = ["KINDS", "ByteTokenizer", "CharTokenizer", "Tokenizer", "from_dict"]
+
+KINDS: dict[str, type[ByteTokenizer] | type[CharTokenizer]] = {"bytes": ByteTokenizer, "chars": CharTokenizer}
+
+
+class Tokenizer(Protocol):
+    """What the rest of the house asks of a tokenizer."""
+
+    name: str
+
+    @property
+    def n_vocab(self) -> int:
+        """How many ids there are, V: the largest id + 1."""
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a text into token ids."""
+
+    def encode_to_numpy(self, text: str) -> np.ndarray[Any, Any]:
+        """Turn a text into an array of ids, uint16 where V fits and uint32 where it does not."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids back into text."""
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Turn ids into the UTF-8 bytes they spell, which may end inside a character."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that ``from_dict`` needs to make an equal tokenizer, as JSON can hold it."""
+
+
+def from_dict(saved: Mapping[str, Any]) -> Tokenizer:
+    """Make the tokenizer that ``to_dict`` described.
+
+    Raises:
+        DataError: the description is of no kind that exists, or lacks a part.
+
+    Example:
+        >>> from_dict(CharTokenizer("abba").to_dict()).encode("ba")
+        [1, 0]
+    """
+    kind = saved.get("kind") if isinstance(saved, Mapping) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        close = nearest(str(kind), KINDS)
+        raise DataError(f"tokenizer: there is no kind {kind!r}", hint=close or "one of " + ", ".join(KINDS))
+    return KINDS[kind].from_dict(saved)

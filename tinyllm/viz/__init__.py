@@ -1,0 +1,63 @@
+"""Every picture of the house: data first, then a matplotlib figure, and a small curve for the terminal.
+
+    from tinyllm import viz
+
+    fig = viz.draw_loss(viz.LossCurve(steps=[0, 1, 2], train=[4.2, 3.1, 2.9]))
+    viz.save(fig, "loss.png")
+
+A picture is a dataclass that holds plain numbers and strings, and a function that draws it. Nothing here knows a model,
+and matplotlib is loaded by the first picture, not by this package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .attention import AttentionMaps, draw_attention
+    from .gradient import GradientErrors, draw_gradient_check
+    from .graph import Edge, Graph, Node, draw_graph
+    from .loss import LossCurve, draw_loss
+    from .style import save
+    from .terminal import curve, sparkline
+
+_HOMES = {
+    "AttentionMaps": "attention",
+    "Edge": "graph",
+    "GradientErrors": "gradient",
+    "Graph": "graph",
+    "LossCurve": "loss",
+    "Node": "graph",
+    "curve": "terminal",
+    "draw_attention": "attention",
+    "draw_gradient_check": "gradient",
+    "draw_graph": "graph",
+    "draw_loss": "loss",
+    "save": "style",
+    "sparkline": "terminal",
+}
+
+__all__ = [
+    "AttentionMaps",
+    "Edge",
+    "GradientErrors",
+    "Graph",
+    "LossCurve",
+    "Node",
+    "curve",
+    "draw_attention",
+    "draw_gradient_check",
+    "draw_graph",
+    "draw_loss",
+    "save",
+    "sparkline",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinyllm.viz' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
