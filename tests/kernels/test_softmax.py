@@ -30,6 +30,16 @@ def test_shifting_a_row_leaves_p_unchanged(backend, dtype, rng):
 
 
 @BACKENDS
+@pytest.mark.parametrize("V", [1, 31, 32, 65])
+def test_the_highest_score_is_found_wherever_it_is(backend, V, dtype):
+    x = np.zeros((V, V), dtype)
+    np.fill_diagonal(x, 1e4)
+    with kernels.use(backend):
+        np.testing.assert_array_equal(kernels.softmax(x), np.eye(V))
+        np.testing.assert_array_equal(kernels.logsumexp(x), 1e4)
+
+
+@BACKENDS
 def test_nan_stays_nan(backend, dtype):
     x = np.zeros((2, 40), dtype)
     x[1, 3] = np.nan

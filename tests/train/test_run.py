@@ -239,6 +239,20 @@ def test_a_run_resumed_as_it_began_leaves_its_manifest_alone(tmp_path, tiny):
     assert (run.folder / "manifest.json").read_bytes() == before
 
 
+def test_a_run_resumed_on_another_machine_says_so(tmp_path, tiny, monkeypatch):
+    run = Run.create(tmp_path / "run", tiny)
+    run.train(until=2, peak_flops=PEAK)
+    assert manifest.differences(run.manifest) == []
+    threads = manifest.facts()["threads"]
+    for until, count in ((4, threads + 1), (6, threads + 1), (8, threads)):
+        monkeypatch.setenv("TINYLLM_THREADS", str(count))
+        run = Run.open(tmp_path / "run")
+        run.train(until=until, peak_flops=PEAK)
+    parts = [(part["step"], part["differences"]) for part in run.manifest["resumed"]]
+    assert parts == [(2, [f"threads: {threads} then, {threads + 1} now"]), (4 + 2, [])]
+    assert [line.split()[-1] for line in manifest.differences(run.manifest)] == ["2", "6"]
+
+
 def test_a_manifest_gives_the_same_run_to_the_last_bit(tmp_path, tiny):
     run = Run.create(tmp_path / "run", tiny)
     run.train(peak_flops=PEAK)

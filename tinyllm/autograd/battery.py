@@ -35,7 +35,7 @@ def samples_of(op: type[Op], seed: int = 0) -> list[Sample]:
 def floats(op: type[Op], sample: Sample) -> list[int]:
     """Which arguments have gradients: those that are floating-point arrays and not declared constant."""
     real = [i for i, a in enumerate(sample.args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-    return [i for i in real if _name(op, i) not in op.constants]
+    return [i for i in real if op.argument(i) not in op.constants]
 
 
 def check_op(op: type[Op], sample: Sample, rng: np.random.Generator | None = None) -> Report:
@@ -82,12 +82,8 @@ def check_kinks(op: type[Op]) -> int:
         _, grads = _run(op, sample, floats(op, sample), cotangents=None)
         for i, want in zip(floats(op, sample), expected, strict=True):
             if not np.array_equal(grads[i], want):
-                raise GradcheckError(f"{op.name}: at its kink d{_name(op, i)} is {grads[i]}, declared {want}")
+                raise GradcheckError(f"{op.name}: at its kink d{op.argument(i)} is {grads[i]}, declared {want}")
     return len(points)
-
-
-def _name(op: type[Op], i: int) -> str:
-    return op.arguments[min(i, len(op.arguments) - 1)]
 
 
 def _tensors(op: type[Op], sample: Sample, wanted: Any, dtype: Any = None) -> list[Any]:
@@ -125,7 +121,7 @@ def _derivative(op: type[Op], sample: Sample, draw: Draw) -> Report:
         return op.apply(*xs, **sample.params)
 
     f.__name__ = op.name
-    names = [_name(op, i) for i in range(len(sample.args))]
+    names = [op.argument(i) for i in range(len(sample.args))]
     method = "complex step" if op.analytic else "central difference"
     return gradcheck(f, _tensors(op, sample, wanted), names=names, method=method, rng=draw.rng)
 
@@ -152,7 +148,7 @@ def _whole_jacobian(op: type[Op], sample: Sample) -> None:
         jacobian, by_hand = np.stack(columns, axis=1), np.stack([np.ravel(row) for row in rows])
         error = np.abs(jacobian - by_hand).max() / (np.abs(jacobian).max() or 1.0)
         if not error <= 1e-10:
-            raise GradcheckError(f"{op.name}: the Jacobian for {_name(op, i)} is off by {error:.1e}")
+            raise GradcheckError(f"{op.name}: the Jacobian for {op.argument(i)} is off by {error:.1e}")
 
 
 def _read_only_by_hand(op: type[Op], sample: Sample, draw: Draw) -> None:
@@ -184,9 +180,9 @@ def _every_subset(op: type[Op], sample: Sample, draw: Draw) -> None:
             _, grads = _run(op, sample, subset, dys)
             for i in subset:
                 if grads[i].shape != sample.args[i].shape or grads[i].dtype != sample.args[i].dtype:
-                    raise GradcheckError(f"{op.name}: d{_name(op, i)} is {grads[i].dtype} {grads[i].shape}")
+                    raise GradcheckError(f"{op.name}: d{op.argument(i)} is {grads[i].dtype} {grads[i].shape}")
                 if not np.array_equal(grads[i], whole[i], equal_nan=True):
-                    raise GradcheckError(f"{op.name}: d{_name(op, i)} changes when only {subset} require a gradient")
+                    raise GradcheckError(f"{op.name}: d{op.argument(i)} changes when only {subset} require a gradient")
 
 
 def strided(a: Array) -> Array:
@@ -214,7 +210,7 @@ def _odd_layouts(op: type[Op], sample: Sample, draw: Draw) -> None:
             for got, want in zip([o.data for o in outputs], plain_y, strict=True):
                 _close(op, "the result from a strided array", got, want, 1e-12)
             for i in wanted:
-                _close(op, f"d{_name(op, i)} of strided arrays", tensors[i].grad, plain[i], 1e-12)
+                _close(op, f"d{op.argument(i)} of strided arrays", tensors[i].grad, plain[i], 1e-12)
 
 
 def _float32(op: type[Op], sample: Sample, draw: Draw) -> None:
@@ -233,7 +229,7 @@ def _float32(op: type[Op], sample: Sample, draw: Draw) -> None:
                 raise GradcheckError(f"{op.name}: the result of {np.dtype(dtype)} inputs is {got.dtype}")
             _close(op, f"the result on {backend} in {np.dtype(dtype)}", got, want, tolerance)
         for i in wanted:
-            _close(op, f"d{_name(op, i)} on {backend} in {np.dtype(dtype)}", grads[i], slopes[i], tolerance)
+            _close(op, f"d{op.argument(i)} on {backend} in {np.dtype(dtype)}", grads[i], slopes[i], tolerance)
 
 
 def _backends() -> Iterator[str]:

@@ -22,16 +22,13 @@ import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import DTypeError, NaNError, OpError, ShapeError, TinyLLMError, TwiceError, shape_in_letters
 from . import modes
 from .unbroadcast import unbroadcast
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -67,10 +64,9 @@ class Op:
     saved: tuple[Any, ...] = ()
     needs: tuple[bool, ...] = ()
     sources: tuple[Tensor | tuple[Op, int] | None, ...] = ()  # per input: a leaf, or (op, which of its results)
-    shapes: tuple[tuple[int, ...] | None, ...] = ()
+    like: tuple[tuple[tuple[int, ...], Any] | None, ...] = ()  # shape and dtype of each input
     freed: bool = False
     params: dict[str, Any]
-    dtypes: tuple[Any, ...]
     outputs: tuple[tuple[tuple[int, ...], Any], ...]  # shape and dtype of each result
     retained: dict[int, Tensor] | None = None
     called_from: str = ""
@@ -110,40 +106,48 @@ class Op:
     @classmethod
     def apply(cls, *args: Any, **params: Any) -> Any:
         """Run the op on Tensors (or what can become one) and, while a graph is recorded, become a node of it."""
-        from .tensor import Tensor
-
         ctx = cls()
         arrays = _arrays(cls, args)
-        recorded = modes.recording.get()
-        ctx.needs = tuple([recorded and isinstance(a, Tensor) and a.requires_grad for a in args])
+        if modes.recording.get():
+            ctx.needs = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+        else:
+            ctx.needs = (False,) * len(args)
         try:
             result = ctx.forward(*arrays, **params)
         except TinyLLMError:
             raise
         except (ValueError, IndexError) as error:  # NumPy's own words, with our axis letters in front
             raise ShapeError(f"{cls.describe(arrays)}: {error}") from error
-        several = isinstance(result, tuple)
-        results = [np.asarray(r) for r in (result if several else (result,))]
+        results = result if isinstance(result, tuple) else (result,)
         if modes.anomaly.get():
             ctx.called_from = "".join(traceback.format_stack(limit=6)[:-2])
             for r in results:
-                _refuse_nan(ctx, r, "the result", arrays)
-        if not any(ctx.needs):
-            tensors = [Tensor(r) for r in results]
-        else:
+                _refuse_nan(ctx, np.asarray(r), "the result", arrays)
+        if True in ctx.needs:
+            tensors = ctx._record(args, arrays, results)
             ctx.params = params
-            ctx.sources = tuple([a.source if need else None for a, need in zip(args, ctx.needs, strict=True)])
-            ctx.shapes = tuple([None if a is None else a.shape for a in arrays])
-            ctx.dtypes = tuple([None if a is None else a.dtype for a in arrays])
-            ctx.outputs = tuple([(r.shape, r.dtype) for r in results])
-            ctx.locked = tuple([(a, a.lock()) for a in args if isinstance(a, Tensor) and a.node is None])
-            tensors = []
-            for slot, r in enumerate(results):
-                if any(r is a for a in arrays):
+        else:
+            tensors = [Tensor.made(np.asarray(r), None, 0) for r in results]
+        return tuple(tensors) if isinstance(result, tuple) else tensors[0]
+
+    def _record(ctx, args: tuple[Any, ...], arrays: list[Any], results: tuple[Any, ...]) -> list[Tensor]:
+        """Become a node: remember where the gradients go, and make every array involved read-only."""
+        ctx.like = tuple([None if a is None else (a.shape, a.dtype) for a in arrays])
+        ctx.sources = tuple([a.source if need else None for a, need in zip(args, ctx.needs, strict=True)])
+        leaves = [a for a in args if isinstance(a, Tensor) and a.node is None]
+        if leaves:
+            ctx.locked = tuple([(leaf, leaf.lock()) for leaf in leaves])
+        tensors, outputs = [], []
+        for slot, r in enumerate(results):
+            r = np.asarray(r)
+            for a in arrays:
+                if r is a:
                     r = r.view()
-                r.flags.writeable = False  # a live graph may need it: edits raise instead of spoiling a gradient
-                tensors.append(Tensor.of_node(r, ctx, slot))
-        return tuple(tensors) if several else tensors[0]
+            r.flags.writeable = False  # a live graph may need it: edits raise instead of spoiling a gradient
+            outputs.append((r.shape, r.dtype))
+            tensors.append(Tensor.made(r, ctx, slot))
+        ctx.outputs = tuple(outputs)
+        return tensors
 
     def pull_back(ctx, dys: list[Array | None]) -> list[Array | None]:
         """Turn the gradients of the results into one gradient per input, each in the shape and dtype of its input."""
@@ -158,25 +162,34 @@ class Op:
             grads = (grads,)
         if len(grads) != len(ctx.needs):
             raise OpError(f"{ctx.name}: backward returned {len(grads)} gradients for {len(ctx.needs)} inputs")
-        return [ctx._fitted(i, grad) if ctx.needs[i] else None for i, grad in enumerate(grads)]
+        fitted = [ctx._fitted(i, grad) if ctx.needs[i] else None for i, grad in enumerate(grads)]
+        if modes.anomaly.get():
+            for i, grad in enumerate(fitted):
+                if grad is not None:
+                    _refuse_nan(ctx, grad, f"the gradient of {ctx.argument(i)}", [])
+        return fitted
 
     def _fitted(ctx, i: int, grad: Any) -> Array:
         """Undo broadcasting, once and for every op; refuse what is still not the gradient of input ``i``."""
-        argument = ctx.arguments[min(i, len(ctx.arguments) - 1)] if ctx.arguments else f"argument {i}"
-        if grad is None:
-            raise OpError(f"{ctx.name}: backward returned None for {argument}, which requires a gradient")
-        grad = np.asarray(grad)
-        shape = ctx.shapes[i]
-        if shape is not None and grad.shape != shape:
+        if not isinstance(grad, np.ndarray):
+            if grad is None:
+                raise OpError(f"{ctx.name}: backward returned None for {ctx.argument(i)}, which requires a gradient")
+            grad = np.asarray(grad)
+        shape, dtype = ctx.like[i] or (grad.shape, grad.dtype)
+        if grad.shape != shape:
             try:
                 grad = unbroadcast(grad, shape)
             except ValueError:
-                raise OpError(f"{ctx.name}: the gradient of {argument} has shape {grad.shape}, not {shape}") from None
-        if grad.dtype != ctx.dtypes[i]:
-            raise OpError(f"{ctx.name}: the gradient of {argument} is {grad.dtype}, not {ctx.dtypes[i]}")
-        if modes.anomaly.get():
-            _refuse_nan(ctx, grad, f"the gradient of {argument}", [])
+                got = f"the gradient of {ctx.argument(i)} has shape {grad.shape}"
+                raise OpError(f"{ctx.name}: {got}, not {shape}") from None
+        if grad.dtype != dtype:
+            raise OpError(f"{ctx.name}: the gradient of {ctx.argument(i)} is {grad.dtype}, not {dtype}")
         return grad
+
+    @classmethod
+    def argument(cls, i: int) -> str:
+        """Name input ``i``; those of a variadic op share a name."""
+        return cls.arguments[min(i, len(cls.arguments) - 1)]
 
     def free(ctx) -> None:
         """Let go of everything that was kept for the backward pass."""
@@ -202,9 +215,8 @@ class Op:
         for i, array in enumerate(arrays):
             if array is None:
                 continue
-            name = cls.arguments[min(i, len(cls.arguments) - 1)]
             letters = cls.letters[i] if i < len(cls.letters) and not cls.variadic else ()
-            parts.append(f"{name} {shape_in_letters(np.shape(array), letters)}")
+            parts.append(f"{cls.argument(i)} {shape_in_letters(np.shape(array), letters)}")
         return f"{cls.name}: {', '.join(parts)}"
 
 
@@ -219,22 +231,18 @@ def _letters(doc: str) -> tuple[tuple[str, ...], ...]:
 
 def _arrays(cls: type[Op], args: tuple[Any, ...]) -> list[Any]:
     """Take the arrays out of the Tensors; plain numbers and float arrays adopt the dtype of the Tensors beside them."""
-    from .tensor import Tensor
-
     dtype = None
     arrays: list[Any] = []
     plain = False
     for a in args:
-        if isinstance(a, Tensor):
-            array = a.data
-            arrays.append(array)
-            if dtype is None:  # asked first: to NumPy, float64 equals None
-                dtype = array.dtype if array.dtype.kind in "fc" else None
-            elif array.dtype != dtype and array.dtype.kind in "fc":
-                dtype = _common(cls, dtype, array.dtype)
-        else:
+        if not isinstance(a, Tensor):
             arrays.append(a)
             plain = plain or a is not None
+            continue
+        arrays.append(a.data)
+        here = a.data.dtype
+        if here is not dtype and here.kind in "fc":
+            dtype = here if dtype is None else _common(cls, dtype, here)
     if plain:
         for i, a in enumerate(arrays):
             if a is None or isinstance(args[i], Tensor):
@@ -270,8 +278,12 @@ def _refuse_nan(ctx: Op, array: Array, what: str, arrays: list[Any]) -> None:
     ranges = []
     for i, a in enumerate(arrays):
         if a is not None and a.dtype.kind == "f" and a.size:
-            name = ctx.arguments[min(i, len(ctx.arguments) - 1)]
-            ranges.append(f"{name} {shape_in_letters(a.shape)} {a.dtype} in [{np.nanmin(a):.4g}, {np.nanmax(a):.4g}]")
+            ranges.append(
+                f"{ctx.argument(i)} {shape_in_letters(a.shape)} {a.dtype} in [{np.nanmin(a):.4g}, {np.nanmax(a):.4g}]"
+            )
     error = NaNError("; ".join([f"{ctx.name}: {what} holds {found}", *ranges]))
     error.add_note(f"the op was called here:\n{ctx.called_from}")
     raise error
+
+
+from .tensor import Tensor  # noqa: E402 - an op makes Tensors and a Tensor calls ops: this one is defined first

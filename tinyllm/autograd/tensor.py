@@ -73,11 +73,11 @@ class Tensor:
         self._locks = 0
 
     @classmethod
-    def of_node(cls, data: Array, node: Op, slot: int) -> Tensor:
-        """Make the result number ``slot`` of a recorded op."""
+    def made(cls, data: Array, node: Op | None, slot: int) -> Tensor:
+        """Wrap the result number ``slot`` of an op, which is its node in the graph if it was recorded."""
         self = cls.__new__(cls)
         self.data = data
-        self.requires_grad = True
+        self.requires_grad = node is not None
         self.grad = None
         self.node = node
         self.slot = slot

@@ -78,10 +78,18 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def differences(manifest: dict[str, Any]) -> list[str]:
-    """Compare a manifest with this machine: one line for each thing that may change the last bits of the results.
+    """List what may keep this machine from giving the numbers of a run again, one line for each thing.
 
-    An empty list promises bitwise equal results.
+    An empty list promises the same numbers to the last bit.
     """
+    changed = [
+        f"the run was changed when it was resumed at step {part['step']}" for part in manifest.get("resumed", [])
+    ]
+    return differences_of_machine(manifest) + changed
+
+
+def differences_of_machine(manifest: dict[str, Any]) -> list[str]:
+    """List what is another on this machine than where a run began, as far as it may change the last bits."""
     here = facts()
     found = []
     for name in _DECIDING:

@@ -265,11 +265,10 @@ class Run:
     def _note_changes(self) -> None:
         """Keep the manifest true: what differs now from when the run began is added to it, with the step."""
         now, parts = self.config.to_dict(), self.manifest.get("resumed", [])
-        then = parts[-1]["config"] if parts else self.manifest["config"]
-        changed = manifest.differences(self.manifest)
-        if now == then and (not changed or (parts and parts[-1]["differences"] == changed)):
+        last = parts[-1] if parts else {"config": self.manifest["config"], "differences": []}
+        part = {"step": self.state.step, "config": now, "differences": manifest.differences_of_machine(self.manifest)}
+        if (part["config"], part["differences"]) == (last["config"], last["differences"]):
             return
-        part = {"step": self.state.step, "config": now, "differences": changed}
         self.manifest = {**self.manifest, "resumed": [*parts, part]}
         atomic.write_json(self.folder / "config.json", now)
         atomic.write_json(self.folder / "manifest.json", self.manifest)
