@@ -22,6 +22,14 @@ def test_every_command_and_option_is_there(tinyllm, shell):
                 assert (flag if shell != "fish" else flag.lstrip("-")) in done.out
 
 
+def test_bash_knows_exactly_the_options_of_each_command(tinyllm):
+    script = tinyllm("completion", "bash").out
+    for name in NAMES:
+        (line,) = [line for line in script.splitlines() if line.startswith(f'    {name}) options="')]
+        words = set(line.split('"')[1].split()) - set(completion.SHELLS)
+        assert words == {flag for action in parser_of(name)._actions for flag in action.option_strings}
+
+
 @pytest.mark.parametrize("shell", [s for s in completion.SHELLS if shutil.which(s)])
 def test_the_shell_can_read_its_script(tinyllm, shell):
     script = tinyllm("completion", shell).out

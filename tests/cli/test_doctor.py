@@ -56,6 +56,17 @@ def test_a_compiler_that_counts_wrong(monkeypatch):
     assert [state for state, _ in fixes(doctor.compiler)] == ["fix"]
 
 
+def test_a_compiler_that_is_broken(monkeypatch):
+    import numba
+
+    def refuse(*_, **__):
+        raise RuntimeError("LLVM is missing")
+
+    monkeypatch.setattr(numba, "njit", refuse)
+    (finding,) = doctor._safely(doctor.compiler)
+    assert (finding.state, finding.text) == ("fix", "looking at compiler: RuntimeError: LLVM is missing")
+
+
 def test_slow_kernels_are_only_noted():
     from tinyllm import kernels
 

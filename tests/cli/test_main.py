@@ -23,7 +23,7 @@ def test_help_shows_every_command_and_how_to_begin(tinyllm, arguments):
         assert f"  {name} " in done.out
     for word in ("Usage: tinyllm COMMAND", "Examples", "tinyllm tour", "NO_COLOR", "TINYLLM_THREADS"):
         assert word in done.out
-    assert max(map(len, done.out.splitlines())) <= 106
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", front.NAMES)

@@ -83,6 +83,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tinyllm, monkeypatch):
     assert tinyllm("train", "--resume", "visit").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environ", [{"COLUMNS": "20"}, {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, {"TERM": ""}])
 def test_odd_terminals(tmp_path, environ, shell):
     done = shell("tour", "--quick", "--stop", "slope,learn,pictures", cwd=tmp_path, env=environ)

@@ -96,6 +96,7 @@ def test_a_file_a_folder_and_standard_input_are_the_same_text(tinyllm, tmp_path,
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["a-1", "folder-1", "stdin-1"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_gives_130_and_the_run_goes_on(tmp_path, start):
     process = start("train", "--preset", "smoke", "--steps", "1000000", "--out", "run", "--json", cwd=tmp_path)
     seen = []
@@ -123,6 +124,7 @@ def test_resume_goes_on_where_it_stopped(tinyllm, tmp_path):
     assert "done: 6 steps" in again.out
 
 
+@pytest.mark.slow
 def test_no_color_and_plain_hold_in_a_terminal(start, tmp_path, smoke):
     for environ in ({"NO_COLOR": "1"}, {"TINYLLM_PLAIN": "1"}, {"TERM": "dumb"}):
         text = in_terminal(start, tmp_path, environ, *smoke)
@@ -139,6 +141,7 @@ def test_a_terminal_gets_a_block_that_is_redrawn(start, tmp_path, smoke):
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["20", "43"])
 def test_a_narrow_terminal_is_no_trouble(start, tmp_path, columns, smoke):
     text = in_terminal(start, tmp_path, {"TERM": "xterm", "COLUMNS": columns}, *smoke)

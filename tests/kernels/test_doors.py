@@ -205,6 +205,31 @@ def test_kernels_run_from_several_threads_at_once():
     assert not wrong
 
 
+def test_a_numba_that_does_not_load_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tinyllm.kernels.jit", None)
+    monkeypatch.delattr(sys.modules["tinyllm.kernels"], "jit")
+    with pytest.raises(KernelError, match="numba is installed but cannot be loaded"):
+        table._load_numba("softmax")
+
+
+def test_every_layout_meets_the_same_two_signatures():
+    """One for float32 and one for float64: a third would be compiled anew in front of the user."""
+    for name in NAMES:
+        for layout in ("contiguous", "fortran", "strided"):
+            for dtype in (np.float32, np.float64):
+                call(name, read_only(sample_inputs(FEW, dtype)[name], layout), "numba")
+                call(name, sample_inputs(FEW, dtype)[name], "numba")
+    rungs = [
+        value
+        for name, module in sys.modules.items()
+        if name.startswith("tinyllm.kernels.jit.")
+        for key, value in vars(module).items()
+        if key[-3:-1] == "_v" and hasattr(value, "signatures")
+    ]
+    assert len(rungs) >= 45
+    assert max(len(rung.signatures) for rung in rungs) == 2
+
+
 def test_the_default_is_read_from_the_environment(monkeypatch):
     monkeypatch.setenv("TINYLLM_KERNELS", "NumPy")
     assert table._default.__wrapped__() == "numpy"

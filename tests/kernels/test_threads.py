@@ -52,6 +52,42 @@ print(os.environ["OMP_WAIT_POLICY"], numba.config.NUMBA_NUM_THREADS)
         assert run.stdout.split() == [wait or "PASSIVE", "1"], run.stderr
 
 
+def test_the_policy_reaches_blas_on_either_back_end():
+    code = """
+import numpy as np
+from tinyllm.kernels import threads
+import sys
+module = sys.modules["tinyllm.kernels.threads"]
+asked = []
+module.set_blas_threads = asked.append
+from tinyllm import kernels
+kernels.softmax(np.ones(3))
+print(asked)
+"""
+    for backend in kernels.BACKENDS:
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "TINYLLM_THREADS": "1", "TINYLLM_KERNELS": backend},
+        )
+        assert set(run.stdout.strip("[]\n").split(", ")) == {"1"}, run.stderr
+
+
+def test_kernels_compile_where_nothing_can_be_cached(monkeypatch):
+    real = compiler.njit
+
+    def nowhere_to_write(**options):
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return real(**options)
+
+    monkeypatch.setattr(compiler, "njit", nowhere_to_write)
+    assert compiler.compiled(lambda x: x + 1)(2) == 3
+
+
 def test_machine_code_is_stamped_with_all_sources():
     assert softmax_v2._cache._cache_file._source_stamp == compiler._digest()
     assert len(compiler._digest()) == 64

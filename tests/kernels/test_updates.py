@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import RangeError
 
+threads = importlib.import_module("tinyllm.kernels.threads")  # kernels.threads itself is the function
+set_blas_threads = threads.set_blas_threads
 BACKENDS = pytest.mark.parametrize("backend", kernels.BACKENDS)
 
 
@@ -117,6 +121,26 @@ def test_matmul_follows_numpy(a, b, backend, rng, dtype):
     a, b = rng.standard_normal(a).astype(dtype), rng.standard_normal(b).astype(dtype)
     with kernels.use(backend):
         np.testing.assert_allclose(kernels.matmul(a, b), np.matmul(a, b), rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_long_sums_have_the_same_bits_with_one_thread_of_blas_and_two(transposed, rng):
+    if not set_blas_threads(threads.threads()):
+        pytest.skip("NumPy's BLAS is not OpenBLAS: nobody here can set its threads")
+    for M, K, N in [(146, 459, 52), (780, 514, 750), (89, 656, 120), (3, 1333, 700), (128, 756, 384)]:
+        a = rng.standard_normal((M, K)).astype(np.float32)
+        b = rng.standard_normal((N, K)).astype(np.float32).T
+        b = b if transposed else np.ascontiguousarray(b)
+        products = []
+        try:
+            for count in (1, 2):
+                set_blas_threads(count)
+                with kernels.use("numba"):
+                    products.append([kernels.matmul(a, b), kernels.matmul(np.stack([a, a]), b)[1]])
+        finally:
+            set_blas_threads(threads.threads())
+        np.testing.assert_array_equal(*products)
+        np.testing.assert_allclose(products[0][0], a.astype(np.float64) @ b, atol=1e-3)
 
 
 @BACKENDS

@@ -61,6 +61,7 @@ def test_past_64_tokens_the_last_64_are_shown_and_it_is_said():
     data = AttentionMaps([causal(rng, 1, 71)], [str(i) for i in range(71)])
     fig = draw_attention(data)
     assert [label.get_text() for label in fig.axes[0].get_yticklabels()] == [str(i) for i in range(7, 71)]
+    np.testing.assert_array_equal(fig.axes[0].images[0].get_array().filled(0), data.maps[0][0, 7:, 7:])
     assert "layer 0, head 0, over the last 64 of 71 tokens" in [text.get_text() for text in fig.texts]
 
 

@@ -24,6 +24,10 @@ def test_the_worst_is_on_top_and_the_axis_is_logarithmic():
     assert ax.get_xlabel() == "relative error of the gradient (logarithmic)"
 
 
+def test_what_is_no_number_is_wrong():
+    assert GradientErrors(["a", "b", "c"], [math.nan, 1e-9, math.inf], 1e-6).wrong() == ["a", "c"]
+
+
 def test_wrong_ones_are_crosses_and_counted():
     fig = draw_gradient_check(GradientErrors(["a", "b", "c"], [1e-9, 0.3, math.inf], 1e-6))
     lines = series(fig)

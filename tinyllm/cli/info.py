@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
 def gather() -> dict[str, Any]:
     """Collect everything, as JSON can hold it."""
+    environment = {name: value for name, value in sorted(os.environ.items()) if _steers(name)}  # before we add to it
     from .. import kernels
     from ..train import corpus, manifest
 
@@ -58,7 +59,7 @@ def gather() -> dict[str, Any]:
         "data": {"TINYLLM_DATA": [path for path in os.environ.get("TINYLLM_DATA", "").split(os.pathsep) if path]},
         "package": str(folder.parent),
         "git": facts["git"],
-        "environment": {name: value for name, value in sorted(os.environ.items()) if _steers(name)},
+        "environment": environment,
     }
 
 
@@ -85,7 +86,10 @@ def table(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         + (f"; numpy for {', '.join(slow)}" if slow else ""),
     )
     for name, cache in facts["caches"].items():
-        yield f"{name} cache"[:11], f"{cache['path']}: {cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB"
+        yield (
+            {"numba": "numba cache"}.get(name, name),
+            f"{cache['path']}: {cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB",
+        )
     yield "data", ", ".join(facts["data"]["TINYLLM_DATA"]) or "TINYLLM_DATA is not set; python-manual is always there"
     for name, value in facts["environment"].items():
         yield "set", f"{name}={value}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
 # group -> command -> what it does, in the order of the help text; each command is a module of this package
 COMMANDS = {
     "Start here": {
-        "tour": "watch a GPT learn the Python manual and see its gradients checked (3 minutes)",
+        "tour": "watch a GPT learn, and see its gradients checked (3 minutes)",
     },
     "Models": {
-        "train": "train a GPT on a text file, a folder, standard input or a named text",
+        "train": "train a GPT on any text: a file, a folder, standard input",
         "generate": "let a trained model continue a text",
     },
     "This machine": {
         "info": "show versions, threads, BLAS, kernels and caches",
-        "doctor": "find what keeps tinyllm from running well here, with one fix per line",
+        "doctor": "find what keeps tinyllm from running well, one fix per line",
         "completion": "print the completion script for bash, zsh or fish",
     },
 }
@@ -44,7 +45,7 @@ EXAMPLES = """\
   tinyllm train --help
 """
 ENVIRONMENT = """\
-  TINYLLM_PLAIN=1      one line per event, no colors, no cursor movement (so does NO_COLOR)
+  TINYLLM_PLAIN=1      plain lines, no colors, no moving cursor (also NO_COLOR)
   TINYLLM_THREADS=n    how many threads to use; without it, one per core
   TINYLLM_KERNELS=k    numba (fast) or numpy (readable, slow)
   TINYLLM_DATA=path    folders with texts and models, found by name
@@ -141,7 +142,7 @@ def help_text() -> str:
     """Write what ``tinyllm --help`` prints."""
     from .. import __doc__ as about
 
-    lines = [str(about).splitlines()[0], "", "Usage: tinyllm COMMAND [OPTIONS]", ""]
+    lines = [*textwrap.wrap(str(about).splitlines()[0], 78), "", "Usage: tinyllm COMMAND [OPTIONS]", ""]
     for group, commands in COMMANDS.items():
         lines += [group, *(f"  {name:<12}{summary}" for name, summary in commands.items()), ""]
     lines += [

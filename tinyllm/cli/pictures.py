@@ -49,17 +49,24 @@ def bytes_per_token(run: Run) -> float:
     return len(run.tokenizer.decode_bytes(ids)) / max(len(ids), 1)
 
 
+def varied(tokens: np.ndarray[Any, Any], count: int, tries: int = 200) -> np.ndarray[Any, Any]:
+    """Return ``count`` tokens in a row in which many different ones occur: not a table, not an empty page."""
+    starts = np.linspace(0, max(len(tokens) - count, 0), tries).astype(int)
+    best = max(starts, key=lambda start: len(np.unique(tokens[start : start + count])))
+    return tokens[best : best + count]
+
+
 def draw_attention_of(run: Run, text: str | None = None) -> Path:
     """Draw how a run's model looks at a text into its folder; return the path of the picture.
 
     Args:
         run: its model is used as it is.
-        text: what it reads; by default the beginning of a line of its validation text.
+        text: what it reads; by default a piece of its validation text.
     """
     from ..viz import AttentionMaps, draw_attention, save
 
     if text is None:
-        ids = np.asarray(run.val_tokens[: min(_TEXT, run.config.block_size)])
+        ids = varied(np.asarray(run.val_tokens), min(_TEXT, run.config.block_size))
     else:
         ids = run.tokenizer.encode_to_numpy(text)[-run.config.block_size :]
     maps = [array[0] for array in run.model.attention_maps(ids[None].astype(np.int64))]

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = choose(args.stop or [], STOPS)
     from .train import free_folder
 
-    folder = Path(args.out) if args.out else free_folder("tour")
+    folder = Path(args.out).expanduser() if args.out else free_folder("tour")
     if (folder / "manifest.json").exists():
         raise ConfigError(f"{folder}: holds a run already", hint="another folder, or leave out --out")
     tour = Tour(screen, folder, config_for(args.quick, args.steps))

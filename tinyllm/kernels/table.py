@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 
 from ..errors import KernelError
+from .threads import prepare
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,11 +73,18 @@ def _fits_numba(args: tuple[Any, ...]) -> bool:
 
 def _load_numba(name: str) -> Callable[..., Any]:
     """Import every Numba kernel, enter them all, and return the one asked for (the reference where there is none)."""
-    from . import jit
-
+    try:
+        from . import jit
+    except ImportError as error:
+        raise KernelError(
+            f"numba is installed but cannot be loaded: {error}", hint="TINYLLM_KERNELS=numpy, or reinstall numba"
+        ) from error
     for fast_name, fast in jit.FAST.items():
         TABLE[fast_name].setdefault("numba", fast)
     return TABLE[name].setdefault("numba", TABLE[name]["numpy"])
+
+
+_prepare_threads = functools.cache(prepare)
 
 
 @functools.cache
@@ -104,6 +112,7 @@ def backend() -> str:
         ...     backend()
         'numpy'
     """
+    _prepare_threads()
     return _chosen.get() or _default()
 
 

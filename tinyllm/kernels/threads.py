@@ -3,9 +3,10 @@
 TINYLLM_THREADS=n asks for n threads in all; without it each library takes one per core. Two pools that both spin while
 they wait slow each other down by ten times and more (an OpenMP thread that spins after a Numba kernel holds the core
 the next matrix product needs), so OpenMP is told to wait passively unless the user has said otherwise. Both must be
-settled before Numba loads its pool: ``tinyllm.kernels.jit`` calls ``prepare`` before it imports numba.
+settled before Numba loads its pool: the first kernel that is called sees to it, as does ``tinyllm.kernels.jit``.
 
-No result depends on the number of threads: kernels split their work the same way however many share it.
+No result depends on the number of threads: kernels split their work the same way however many share it. For BLAS we
+cannot promise: jit/matmul.py says how far it goes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,7 @@ def threads() -> int:
 
 
 def prepare() -> None:
-    """Hand the policy to OpenMP, Numba and BLAS; called once, before numba is imported.
+    """Hand the policy to OpenMP, Numba and BLAS, before numba is imported.
 
     Raises:
         KernelError: TINYLLM_THREADS is not a whole number of at least 1.
@@ -59,23 +59,27 @@ def prepare() -> None:
         numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
     else:
         os.environ["NUMBA_NUM_THREADS"] = str(count)
-    if set_blas_threads := _blas():
-        set_blas_threads(count)
+    set_blas_threads(count)
+
+
+def set_blas_threads(count: int) -> bool:
+    """Set the threads of the OpenBLAS inside NumPy's wheel; return False, and do nothing, for any other BLAS.
+
+    Example:
+        >>> set_blas_threads(threads()) in (True, False)
+        True
+    """
+    folder = Path(np.__file__).parent
+    for library in [*folder.parent.glob("numpy.libs/*openblas*"), *folder.glob(".dylibs/*openblas*")]:
+        loaded = ctypes.CDLL(str(library))
+        for name in _OPENBLAS:
+            if hasattr(loaded, name):
+                getattr(loaded, name)(count)
+                return True
+    return False
 
 
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _blas() -> Callable[[int], object] | None:
-    """Return the function that sets the threads of the OpenBLAS inside NumPy's wheel; None for any other BLAS."""
-    folder = Path(np.__file__).parent
-    for library in [*folder.parent.glob("numpy.libs/*openblas*"), *folder.glob(".dylibs/*openblas*")]:
-        loaded = ctypes.CDLL(str(library))
-        for name in _OPENBLAS:
-            if hasattr(loaded, name):
-                function: Callable[[int], object] = getattr(loaded, name)
-                return function
-    return None

@@ -13,7 +13,7 @@ import numpy as np
 
 from .table import DOORS, use
 
-FEW, MANY = 2, 2048  # rows: few take the serial rung, many (65536 entries and more) the parallel one
+FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more) the parallel one
 
 
 def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ...]]:

@@ -51,15 +51,15 @@ class AttentionMaps:
         return AttentionMaps([m[:, -window:, -window:] for m in self.maps], self.tokens[-window:], self.title)
 
     def sharpest(self) -> tuple[int, int]:
-        """Return (layer, head) of the head that looks at the fewest tokens at a time, the first token not counted.
+        """Return (layer, head) of the head that looks at few tokens at a time, and not always at the same one.
 
-        The measure is the mean largest probability of a row beyond its first column: many heads rest on the first
-        token when they have nothing to say.
+        The measure is the mean largest probability of a row, less the share that the most popular token gets: many
+        heads rest on one token, often the first, when they have nothing to say.
         """
         best, sharpest = (0, 0), -1.0
         for layer, array in enumerate(self.maps):
             for head, p in enumerate(array):
-                value = float(p[2:, 1:].max(axis=-1).mean()) if len(p) > 2 else float(p.max())
+                value = float(p.max(axis=-1).mean() - p.mean(axis=0).max())
                 if value > sharpest:
                     best, sharpest = (layer, head), value
         return best

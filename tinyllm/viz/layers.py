@@ -153,17 +153,22 @@ def crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, Sequence[Key]])
 def _straightened(
     rows: Sequence[Sequence[Key]], links: Sequence[tuple[Key, Key]], sizes: Mapping[Key, float], gap: float
 ) -> dict[Key, float]:
-    """Pull each node towards its neighbors, layer by layer, keeping the order and the gaps."""
-    near: dict[Key, list[Key]] = {key: [] for row in rows for key in row}
+    """Pull each node below its sources, then above its users, and so on, keeping the order and the gaps."""
+    above: dict[Key, list[Key]] = {key: [] for row in rows for key in row}
+    below: dict[Key, list[Key]] = {key: [] for row in rows for key in row}
     for source, target in links:
-        near[source].append(target)
-        near[target].append(source)
+        above[target].append(source)
+        below[source].append(target)
     xs: dict[Key, float] = {}
     for row in rows:
         xs.update(zip(row, spread([0.0] * len(row), [sizes[key] for key in row], gap), strict=True))
     for sweep in range(2 * _SWEEPS):
-        for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = [_mean([xs[n] for n in near[key]], xs[key]) for key in row]
+        down = sweep % 2 == 1  # the last sweep goes down: a chain hangs straight from where it begins
+        near = above if down else below
+        for row in rows if down else reversed(rows):
+            middle = _mean([xs[key] for key in row], 0.0)  # where a node without any neighbor belongs
+            own = {key: xs[key] if above[key] or below[key] else middle for key in row}
+            wanted = [_mean([xs[n] for n in near[key]], own[key]) for key in row]
             xs.update(zip(row, spread(wanted, [sizes[key] for key in row], gap), strict=True))
     return xs
 

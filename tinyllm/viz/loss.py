@@ -105,6 +105,8 @@ def draw_loss(curve: LossCurve) -> Figure:
         bottom.set_ylim(0, 1.15 * peak or 1.0)
         bottom.set_yticks([0, peak] if peak > 0 else [0], ["0", f"{peak:.2g}"] if peak > 0 else ["0"])
         bottom.set_ylabel("learning rate", fontsize=9)
+    last = max([1.0, *curve.steps, *curve.val_steps])
+    bottom.set_xlim(-0.02 * last, 1.02 * last)
     bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
     bottom.set_xlabel("step (updates of the parameters)")
     return fig

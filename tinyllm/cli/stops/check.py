@@ -39,7 +39,7 @@ def visit(tour: Tour) -> None:
     verdict = f"{len(data.wrong())} DO NOT AGREE: {', '.join(data.wrong())}" if data.wrong() else "all agree"
     tour.screen.paragraph(
         f"{len(names)} parameters with {numbers:,} numbers, {_DIRECTIONS} directions each, float64: {verdict}. "
-        f"Largest relative error {max(errors):.0e}, tolerance {_TOLERANCE:.0e} ({seconds:.0f} s)."
+        f"Largest relative error {max(errors):.0e}, tolerance {_TOLERANCE:.0e} ({seconds:.1f} s)."
     )
     tour.screen.line(f"    picture: {tour.keep(draw_gradient_check(data), 'gradients.png')}")
 
@@ -52,7 +52,6 @@ def _errors(model: Any, idx: Any, targets: Any, rng: np.random.Generator) -> Ite
     """
     from ...autograd import no_grad
     from ...autograd.numeric import complex_step
-    from ...kernels import use
 
     model.zero_grad()
     model.loss(idx, targets).backward()
@@ -65,7 +64,7 @@ def _errors(model: Any, idx: Any, targets: Any, rng: np.random.Generator) -> Ite
 
         directions = [u / np.sqrt((u**2).sum()) for u in rng.normal(size=(_DIRECTIONS, *p.shape))]
         try:
-            with no_grad(), use("numpy"):  # the references know complex numbers
+            with no_grad():  # complex numbers go through the NumPy references of the kernels
                 measured = np.array([complex_step(loss, kept, u) for u in directions])
         finally:
             p.data = kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,13 @@ def visit(tour: Tour) -> None:
     w = tl.Tensor(np.float64(-1.3), requires_grad=True)
     b = tl.Tensor(np.float64(0.4), requires_grad=True)
     names = {"x": x, "w": w, "b": b}
+    steps: list[tl.Tensor] = []  # the results of the operations, in order
 
-    def loss(x: tl.Tensor, w: tl.Tensor, b: tl.Tensor) -> tl.Tensor:
-        return ((w * x + b).tanh() - 0.25) ** 2
+    def keep(y: tl.Tensor) -> tl.Tensor:
+        steps.append(y.retain_grad())
+        return y
 
-    y = loss(x, w, b)
+    y = keep(keep(keep(keep(keep(w * x) + b).tanh()) - 0.25) ** 2)
     nodes = tl.graph_nodes(y, names)
     for line in tl.graph_text(y, names).splitlines():
         tour.screen.line(f"    {line}")
@@ -32,17 +35,27 @@ def visit(tour: Tour) -> None:
     tour.screen.line()
     tour.screen.line(f"    {'':<4}{'backward pass':>18}{'measured slope':>18}")
     for i, (name, leaf) in enumerate(names.items()):
-        tour.screen.line(f"    {name:<4}{leaf.grad.item():>18.12f}{_slope(loss, [x, w, b], i):>18.12f}")
-    report = tl.gradcheck(loss, [x, w, b], names=list(names))
+        tour.screen.line(f"    {name:<4}{leaf.grad.item():>18.12f}{_slope(_loss, [x, w, b], i):>18.12f}")
+    report = tl.gradcheck(_loss, [x, w, b], names=list(names))
     tour.screen.line()
     tour.screen.paragraph(
         f"tl.gradcheck agrees to {report.error:.0e} by {report.method}, "
         "and would have rejected a gradient that is 0.1 % off."
     )
-    fig = draw_graph(
-        Graph.of(nodes, title="loss = (tanh(w x + b) - 0.25)^2", subtitle="every box is one operation of autograd/ops")
-    )
+    shown = iter(steps)
+    values = {str(n.number): names[n.name] if n.kind == "leaf" else next(shown) for n in nodes}
+    plain = Graph.of(nodes, "loss = (tanh(w x + b) - 0.25)^2", "values are computed downwards, gradients back up")
+    boxes = [replace(box, lines=_numbers(values[box.key])) for box in plain.nodes]
+    fig = draw_graph(replace(plain, nodes=boxes))
     tour.screen.line(f"    picture: {tour.keep(fig, 'graph.png')}")
+
+
+def _numbers(tensor: Any) -> list[str]:
+    return [f"value {tensor.item():.4f}", f"gradient {tensor.grad.item():.4f}"]
+
+
+def _loss(x: Any, w: Any, b: Any) -> Any:
+    return ((w * x + b).tanh() - 0.25) ** 2
 
 
 def _slope(loss: Callable[..., Any], leaves: list[Any], i: int, h: float = 1e-6) -> float:

@@ -23,7 +23,6 @@ import numba
 njit: Any = numba.njit
 
 _OPTIONS: Any = {
-    "cache": True,
     "error_model": "numpy",  # a division by zero gives inf or NaN, as in NumPy
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
     "no_cfunc_wrapper": True,  # for calls from C, which nobody makes
@@ -43,12 +42,12 @@ PRANGE_ONLY = {
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays to machine code, on its first call."""
-    return _stamped(njit(**_OPTIONS)(function))
+    return _compile(function)
 
 
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only other compiled functions call: nothing translates its arguments from Python."""
-    return _stamped(njit(**_OPTIONS, no_cpython_wrapper=True)(function))
+    return _compile(function, no_cpython_wrapper=True)
 
 
 def parallel(function: Callable[..., Any]) -> Any:
@@ -57,11 +56,15 @@ def parallel(function: Callable[..., Any]) -> Any:
     What it calculates must not depend on how many there are: a loop body owns what it writes, and sums over the whole
     loop go through partial sums of fixed size, added up in order.
     """
-    return _stamped(njit(**_OPTIONS, parallel=PRANGE_ONLY)(function))
+    return _compile(function, parallel=PRANGE_ONLY)
 
 
-def _stamped(dispatcher: Any) -> Any:
-    """Let the kernel's cache on disk be valid for exactly this state of the package's sources."""
+def _compile(function: Callable[..., Any], **options: Any) -> Any:
+    """Compile with a cache on disk that is valid for exactly this state of the package's sources."""
+    try:
+        dispatcher = njit(cache=True, **_OPTIONS, **options)(function)
+    except RuntimeError:  # no folder for the cache can be written to: every process compiles for itself
+        return njit(**_OPTIONS, **options)(function)
     cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = _digest()

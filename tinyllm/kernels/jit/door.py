@@ -11,7 +11,7 @@ import numpy as np
 
 from ..table import Array
 
-SMALL = 1 << 16
+SMALL = 1 << 17
 
 
 def solid(x: Array) -> Array:

@@ -37,7 +37,11 @@ def highest_of(row):
         part = row[j : j + LANES]
         for t in range(LANES):
             best[t] = part[t] if part[t] > best[t] else best[t]
-    for t in range(LANES):
+    for t in range(LANES // 2):  # a tournament: the winners of each round fit half as many lanes
+        best[t] = max(best[t], best[t + LANES // 2])
+    for t in range(LANES // 4):
+        best[t] = max(best[t], best[t + LANES // 4])
+    for t in range(LANES // 4):
         highest = max(highest, best[t])
     for j in range(whole, row.size):
         highest = max(highest, row[j])
