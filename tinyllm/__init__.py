@@ -20,8 +20,6 @@ _ROOMS = ("autograd", "cli", "generate", "kernels", "models", "nn", "tokenizer",
 _HOMES = {
     "GPT": "models",
     "GPTConfig": "models",
-    "generate": "generate",
-    "gradcheck": "autograd",
 }
 
 

@@ -13,6 +13,7 @@ from tinyllm import kernels
 from tinyllm.errors import KernelError
 from tinyllm.kernels.jit import compiler
 from tinyllm.kernels.jit.softmax import softmax_v2
+from tinyllm.kernels.memory import keep_freed_memory
 
 
 def test_threads_are_those_asked_for(monkeypatch):
@@ -74,6 +75,36 @@ print(asked)
             env={**os.environ, "TINYLLM_THREADS": "1", "TINYLLM_KERNELS": backend},
         )
         assert set(run.stdout.strip("[]\n").split(", ")) == {"1"}, run.stderr
+
+
+def test_freed_memory_is_kept_unless_the_user_says_otherwise():
+    code = """
+import resource, sys
+import numpy as np
+from tinyllm import kernels
+kernels.backend()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(1 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+    if not keep_freed_memory():
+        pytest.skip("this C library has no such setting, or the user has set it")
+    counts = []
+    for setting in ("", str(1 << 17)):
+        run = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "MALLOC_TRIM_THRESHOLD_": setting, "TINYLLM_KERNELS": "numpy"},
+        )
+        counts.append(int(run.stdout))
+    assert counts[0] < 10 < counts[1]
 
 
 def test_kernels_compile_where_nothing_can_be_cached(monkeypatch):

@@ -31,7 +31,7 @@ def test_the_shakespeare_preset_is_nanogpts_cpu_configuration():
         "batch_size": 12,
         "accumulate": 1,
         "steps": 2000,
-        "lr": 1e-3,
+        "lr": 2e-3,
         "warmup": 100,
         "schedule": "cosine",
         "optimizer": "adamw",
@@ -41,7 +41,7 @@ def test_the_shakespeare_preset_is_nanogpts_cpu_configuration():
         "validation": 0.1,
     }
     assert {name: getattr(config, name) for name in wanted} == wanted
-    assert config.min_lr == pytest.approx(1e-4)
+    assert config.min_lr == pytest.approx(2e-4)
     model = config.gpt_config(65)
     assert (model.n_layer, model.n_head, model.n_embd, model.dropout, model.bias) == (4, 4, 128, 0.0, False)
     assert count_params(model) == 804_096  # nanoGPT reports 0.80M, without the 8,192 of the positions

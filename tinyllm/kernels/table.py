@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 
 from ..errors import KernelError
+from .memory import keep_freed_memory
 from .threads import prepare
 
 P = ParamSpec("P")
@@ -84,7 +85,11 @@ def _load_numba(name: str) -> Callable[..., Any]:
     return TABLE[name].setdefault("numba", TABLE[name]["numpy"])
 
 
-_prepare_threads = functools.cache(prepare)
+@functools.cache
+def _settle() -> None:
+    """Set what concerns the whole process, once, before the first kernel runs."""
+    prepare()
+    keep_freed_memory()
 
 
 @functools.cache
@@ -112,7 +117,7 @@ def backend() -> str:
         ...     backend()
         'numpy'
     """
-    _prepare_threads()
+    _settle()
     return _chosen.get() or _default()
 
 
