@@ -26,7 +26,7 @@ ARROWS = {
     "server": {"generate", "client"},
     "viz": set(),
 }
-ANYTHING = {"cli", "learn"}
+ANYTHING = {"cli", "learn", "__main__"}
 THIRD_PARTY = {
     "kernels": {"numpy", "numba", "llvmlite"},
     "viz": {"numpy", "matplotlib"},

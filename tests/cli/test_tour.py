@@ -93,7 +93,8 @@ def test_odd_terminals(tmp_path, environ, shell):
 
 def test_settings_of_the_tour():
     assert config_for(True, None) == TrainConfig.preset("smoke")
-    assert config_for(False, None) == TrainConfig.preset("tour").but(max_seconds=120.0)
+    assert config_for(False, None) == TrainConfig.preset("tour")
+    assert config_for(False, None).max_seconds <= 120  # on however slow a machine
     assert config_for(False, 30).steps == 30
     assert config_for(False, 30).max_seconds is None
     assert config_for(False, 30).warmup == 3

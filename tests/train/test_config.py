@@ -62,9 +62,10 @@ def test_a_misspelled_field_names_the_nearest(misspelled, nearest):
         assert "\n" not in str(caught.value)
 
 
-def test_a_field_of_the_model_is_sent_to_the_model():
-    with pytest.raises(ConfigError, match=r"put it into model: \{'n_kv_head'"):
-        TrainConfig.from_dict({"n_kv_head": 2})
+@pytest.mark.parametrize("name", ["n_kv_head", "n_layer"])
+def test_a_field_of_the_model_is_sent_to_the_model(name):
+    with pytest.raises(ConfigError, match=rf"put it into model: \{{'{name}'"):
+        TrainConfig.from_dict({name: 2})
 
 
 def test_a_misspelled_preset_names_the_nearest():

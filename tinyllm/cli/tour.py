@@ -14,7 +14,6 @@ from .screen import Screen
 if TYPE_CHECKING:
     from .stops import Stop
 
-_PATIENCE = 120.0  # seconds of learning, on however slow a machine
 EXAMPLES = """\
   tinyllm tour
   tinyllm tour --quick                     the same in seconds; the model learns little
@@ -94,8 +93,8 @@ def config_for(quick: bool, steps: int | None) -> Any:
     fields = TrainConfig.preset("smoke" if quick else "tour").to_dict()
     chosen = {} if steps is None else {"steps": steps}
     fields |= chosen
-    if not quick and steps is None:
-        fields["max_seconds"] = _PATIENCE
+    if steps is not None:
+        fields["max_seconds"] = None  # who asks for steps gets them all
     follow(fields, chosen, plain=False)
     return TrainConfig.from_dict(fields)
 

@@ -20,7 +20,7 @@ EXAMPLES = """\
   tinyllm train notes.txt --steps 500             a text file
   tinyllm train src/ --tokenizer bytes            every text file in a folder
   cat *.md | tinyllm train -                      standard input
-  tinyllm train --preset shakespeare-cpu          nanoGPT's configuration for a CPU
+  tinyllm train --preset shakespeare-cpu          nanoGPT's CPU model, at twice its learning rate
   tinyllm train --resume runs/notes-1             go on where a run stopped
 """
 
@@ -101,7 +101,6 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"--resume goes on with the run's own settings; {option} would change them", hint=f"leave out {option}"
         )
-    import numpy as np
 
     from ..train import Run
     from .compiling import compile_kernels
@@ -115,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         config = config_of(args)
         training = Run.create(args.out or free_folder(name_of(args, config)), config)
     compile_kernels(screen, silent=args.json)
-    with view(screen, args.json) as watching, np.errstate(all="ignore"):  # the loop itself says where numbers break
+    with view(screen, args.json) as watching:
         result = training.train([watching])
     picture = draw_loss_of(training)
     if isinstance(watching, Json):

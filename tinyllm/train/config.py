@@ -243,9 +243,9 @@ def _refuse_unknown(fields: Mapping[str, Any]) -> None:
     known = [f.name for f in dataclasses.fields(TrainConfig)]
     for name in fields:
         if name not in known:
-            close = nearest(name, known)
-            model = [f.name for f in dataclasses.fields(GPTConfig)]
-            hint = close or (f"put it into model: {{'{name}': ...}}" if name in model else "one of " + ", ".join(known))
+            inner = name in {f.name for f in dataclasses.fields(GPTConfig)}
+            close = nearest(name, known) or "one of " + ", ".join(known)
+            hint = f"put it into model: {{'{name}': ...}}" if inner else close
             raise ConfigError(f"the config has no field {name!r}", hint=hint)
 
 

@@ -92,7 +92,8 @@ def train(
                 hooks.save_best()
         hooks.tell("on_eval", state.step, state.train_loss, state.val_loss)
 
-    with Interrupt() as interrupt:
+    # NumPy need not warn of numbers that overflow: the loss and the gradient of every step are looked at
+    with Interrupt() as interrupt, np.errstate(all="ignore"):
         if math.isnan(state.val_loss):  # this is the beginning
             evaluate()
             if config.sample_every:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...train import Run
 from ..progress import summary, view
 from .stop import Stop, Tour
@@ -15,7 +13,7 @@ def visit(tour: Tour) -> None:
         tour.run = Run.open(tour.folder)
     run = tour.need_run()
     before = _FirstText()
-    with view(tour.screen) as watching, np.errstate(all="ignore"):  # the loop itself says where numbers break
+    with view(tour.screen) as watching:
         result = run.train([before, watching])
     tour.interrupted = result.stopped == "interrupt"
     tour.screen.paragraph(summary(run, result), style="bold")

@@ -10,7 +10,7 @@ def visit(tour: Tour) -> None:
     ways = [
         (f'tinyllm generate {tour.folder} "The "', "let the model write"),
         ("tinyllm train FILE", "train on a text of yours"),
-        ("tinyllm train --preset shakespeare-cpu", "nanoGPT's configuration for a CPU"),
+        ("tinyllm train --preset shakespeare-cpu", "nanoGPT's CPU model, at twice its learning rate"),
         ("tinyllm info", "what runs underneath"),
     ]
     if tour.run is None:

@@ -131,9 +131,10 @@ def _attend_tile(q, k, v, first, back, ahead, scale, out, lse):
     beyond = min(S, position + count + ahead)
     for j0 in range(max(0, position - back), beyond, KEYS):
         keys = min(KEYS, beyond - j0)
-        s[:keys] = 0
-        add_product(k[j0 : j0 + keys], queries, s[:keys])  # (keys, LANES)
-        _mask(s[:keys], j0 - position, back, ahead)
+        block, scores = slice(j0, j0 + keys), s[:keys]
+        scores[:] = 0
+        add_product(k[block], queries, scores)  # (keys, LANES)
+        _mask(scores, j0 - position, back, ahead)
         for t in range(LANES):
             before[t] = highest[t]
         for j in range(keys):
@@ -154,7 +155,7 @@ def _attend_tile(q, k, v, first, back, ahead, scale, out, lse):
             for t in range(LANES):
                 row[t] = exp(row[t] - shift[t])
                 total[t] += row[t]
-        add_product(v[j0 : j0 + keys].T, s[:keys], outputs)  # (D, LANES)
+        add_product(v[block].T, scores, outputs)  # (D, LANES)
 
     for t in range(count):
         share = one / total[t] if total[t] != 0 else one

@@ -3,9 +3,10 @@
     matmul_v1       naive: three loops, each entry of c the sum over a row of a and a column of b
     matmul_v2       the same sums in another order: the inner loop runs along rows of b and c, and vectorizes
     matmul_v3       four rows of b at a time: a row of c is loaded and stored a quarter as often
-    matmul_v4       b packed into panels of LANES columns, sums in registers (registers.py), row blocks in parallel
+    matmul_v4       panels of LANES columns of b, packed, with their sums in registers (registers.py), in parallel
 
-What the library uses is BLAS (np.matmul): on GPT's shapes OpenBLAS runs at 100 GFLOP/s a core, matmul_v4 at 60 to 100.
+What the library uses is BLAS (np.matmul): on GPT's shapes, one core with AVX-512, OpenBLAS was measured at 90 to 104
+GFLOP/s, the rungs at 1 to 3, 13 to 43, 19 to 49 and 61 to 104; on tiny matrices v4's packing costs more than it saves.
 The ladder shows where that speed comes from, and can do what BLAS cannot: be fused with what stands around it.
 
 Bits. OpenBLAS cuts a long sum (K) into pieces, and where the cuts fall depends on whether it uses threads. In float32
@@ -20,10 +21,10 @@ import numpy as np
 from numba import prange
 
 from ..table import Array
-from .compiler import compiled, parallel
+from .compiler import compiled, inner, parallel
 from .registers import LANES, add_product
 
-M_BLOCK = 32  # rows of a that a thread takes at a time
+M_BLOCK = 32  # rows of a between two copies of sums to c
 SHORT = 256  # a sum of so few terms is not cut into pieces
 
 
@@ -69,25 +70,28 @@ def matmul_v3(a, b, c):
 
 @parallel
 def matmul_v4(a, b, c):
-    (M, N), K = c.shape, b.shape[0]
-    panels = np.zeros(((N + LANES - 1) // LANES, K, LANES), c.dtype)
-    for n in prange(panels.shape[0]):
-        for k in range(K):
-            row = b[k, n * LANES : (n + 1) * LANES]
-            packed = panels[n, k]
-            for j in range(row.size):
-                packed[j] = row[j]
-    for block in prange((M + M_BLOCK - 1) // M_BLOCK):
-        above = block * M_BLOCK
-        below = min(above + M_BLOCK, M)
-        tile = np.empty((below - above, LANES), c.dtype)
-        for n in range(panels.shape[0]):
-            tile[:] = 0
-            add_product(a[above:below], panels[n], tile)
-            for i in range(above, below):
-                sums, out = tile[i - above], c[i, n * LANES : (n + 1) * LANES]
-                for j in range(out.size):
-                    out[j] = sums[j]
+    for panel in prange((c.shape[1] + LANES - 1) // LANES):
+        here = slice(panel * LANES, (panel + 1) * LANES)
+        _panel_product(a, b[:, here], c[:, here])
+
+
+@inner
+def _panel_product(a, b, c):
+    """c = a @ b where b and c are at most LANES columns wide: b is packed, and filled up with zeros."""
+    packed = np.zeros((b.shape[0], LANES), c.dtype)
+    for k in range(b.shape[0]):
+        row, out = b[k], packed[k]
+        for j in range(row.size):
+            out[j] = row[j]
+    tile = np.empty((M_BLOCK, LANES), c.dtype)
+    for above in range(0, c.shape[0], M_BLOCK):
+        rows = min(M_BLOCK, c.shape[0] - above)
+        tile[:] = 0
+        add_product(a[above : above + rows], packed, tile[:rows])
+        for i in range(rows):
+            sums, out = tile[i], c[above + i]
+            for j in range(out.size):
+                out[j] = sums[j]
 
 
 def matmul(a: Array, b: Array) -> Array:
