@@ -72,14 +72,25 @@ def _ask(candidate: Candidate, word: str) -> dict[str, Any]:
     return reply
 
 
+SETTLE = (
+    0.1  # seconds: the threads of a candidate's pools spin for a while after its last step, on the next one's cores
+)
+IN_A_ROW = 3  # timed steps in a turn, after one that only wakes the candidate up
+
+
 def take_turns(candidates: list[Candidate], warmup: int, rounds: int) -> None:
-    """Let every candidate do ``warmup`` steps, then let them alternate for ``rounds`` timed ones."""
+    """Let every candidate do ``warmup`` steps, then let them alternate until each has done ``rounds`` timed ones.
+
+    A turn begins with a pause, in which the others' threads go to sleep, and with a step that is not timed.
+    """
     for candidate in candidates:
         for _ in range(warmup):
             _ask(candidate, "step")
-    for _ in range(rounds):
+    while len(candidates[0].seconds) < rounds:
         for candidate in candidates:
-            candidate.seconds.append(_ask(candidate, "step")["seconds"])
+            time.sleep(SETTLE)
+            _ask(candidate, "step")
+            candidate.seconds += [_ask(candidate, "step")["seconds"] for _ in range(IN_A_ROW)]
     for candidate in candidates:
         candidate.facts |= _ask(candidate, "done")
         candidate.process.wait(timeout=60)
