@@ -72,9 +72,7 @@ def _ask(candidate: Candidate, word: str) -> dict[str, Any]:
     return reply
 
 
-SETTLE = (
-    0.1  # seconds: the threads of a candidate's pools spin for a while after its last step, on the next one's cores
-)
+SETTLE = 0.1  # seconds in which the thread pool of the one before stops spinning on this one's cores
 IN_A_ROW = 3  # timed steps in a turn, after one that only wakes the candidate up
 
 
