@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from .screen import Screen
@@ -11,12 +12,16 @@ from .screen import Screen
 _PATIENCE = 1.0  # seconds before anything is said: kernels that come from the cache load faster
 
 
-def compile_kernels(screen: Screen, silent: bool = False) -> float:
-    """Make every kernel ready and return the seconds it took.
+def compile_kernels(
+    screen: Screen, silent: bool = False, dtype: str = "float32", names: Sequence[str] | None = None
+) -> float:
+    """Make kernels ready and return the seconds it took.
 
     Args:
         screen: where to show the progress, if it takes longer than a second.
         silent: show nothing.
+        dtype: what for: float32 to train, float64 to check.
+        names: of the kernels; all of them unless told otherwise.
     """
     from .. import kernels
 
@@ -25,7 +30,7 @@ def compile_kernels(screen: Screen, silent: bool = False) -> float:
     began = time.perf_counter()
     with contextlib.ExitStack() as stack:
         told = None if silent else (_Lines(screen) if screen.plain else stack.enter_context(_Bar(screen)))
-        kernels.warm(told.update if told else None)
+        kernels.warm(told.update if told else None, dtype, names)
         if told:
             told.done()
     return time.perf_counter() - began

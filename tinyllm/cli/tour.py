@@ -14,6 +14,9 @@ from .screen import Screen
 if TYPE_CHECKING:
     from .stops import Stop
 
+# what a GPT runs on, which the third stop runs in float64
+_CHECKED = ("matmul", "layer_norm", "layer_norm_backward", "gelu_tanh", "gelu_tanh_backward", "attention")
+_CHECKED += ("attention_backward", "cross_entropy", "cross_entropy_backward", "scatter_add")
 EXAMPLES = """\
   tinyllm tour
   tinyllm tour --quick                     the same in seconds; the model learns little
@@ -71,7 +74,7 @@ def prepare(screen: Screen) -> float:
     """Compile what the stops need, in float32 for training and float64 for checks; return the seconds."""
     from .compiling import compile_kernels
 
-    return compile_kernels(screen)
+    return compile_kernels(screen) + compile_kernels(screen, dtype="float64", names=_CHECKED)
 
 
 def duration(seconds: float) -> str:

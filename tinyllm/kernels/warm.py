@@ -6,7 +6,7 @@ first calls, so that a command line can say what it waits for instead of seeming
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -68,20 +68,26 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     }
 
 
-def warm(callback: Callable[[str, int, int], object] | None = None, dtype: Any = np.float32) -> None:
+def warm(
+    callback: Callable[[str, int, int], object] | None = None,
+    dtype: Any = np.float32,
+    names: Iterable[str] | None = None,
+) -> None:
     """Compile every Numba kernel for one dtype, or load it from the cache of an earlier run.
 
     Args:
         callback: told (name, done, total) after each kernel.
         dtype: np.float32, or np.float64.
+        names: of the kernels, where not all are needed.
 
     Raises:
         KernelError: numba is not installed.
     """
     few, many = sample_inputs(FEW, dtype), sample_inputs(MANY, dtype)
     with use("numba"):
-        for done, name in enumerate(few, start=1):
+        chosen = list(few if names is None else names)
+        for done, name in enumerate(chosen, start=1):
             DOORS[name](*many[name])  # the parallel rung, and with it most of the serial ones
             DOORS[name](*few[name])
             if callback:
-                callback(name, done, len(few))
+                callback(name, done, len(chosen))
