@@ -62,9 +62,9 @@ def test_a_misspelled_field_names_the_nearest(misspelled, nearest):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["n_kv_head", "n_layer"])
-def test_a_field_of_the_model_is_sent_to_the_model(name):
-    with pytest.raises(ConfigError, match=rf"put it into model: \{{'{name}'"):
+@pytest.mark.parametrize(("name", "meant"), [("n_kv_head", "n_kv_head"), ("n_layer", "n_layer"), ("n_layr", "n_layer")])
+def test_a_field_of_the_model_is_sent_to_the_model(name, meant):
+    with pytest.raises(ConfigError, match=rf"put it into model: \{{'{meant}'"):
         TrainConfig.from_dict({name: 2})
 
 

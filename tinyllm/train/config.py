@@ -243,9 +243,11 @@ def _refuse_unknown(fields: Mapping[str, Any]) -> None:
     known = [f.name for f in dataclasses.fields(TrainConfig)]
     for name in fields:
         if name not in known:
-            inner = name in {f.name for f in dataclasses.fields(GPTConfig)}
-            close = nearest(name, known) or "one of " + ", ".join(known)
-            hint = f"put it into model: {{'{name}': ...}}" if inner else close
+            inner = [f.name for f in dataclasses.fields(GPTConfig)]
+            close = name if name in inner else nearest(name, [*inner, *known])
+            if close in inner and close not in known:
+                close = f"put it into model: {{'{close}': ...}}"
+            hint = close or "one of " + ", ".join(known)
             raise ConfigError(f"the config has no field {name!r}", hint=hint)
 
 
