@@ -245,7 +245,7 @@ def _refuse_unknown(fields: Mapping[str, Any]) -> None:
         if name not in known:
             inner = [f.name for f in dataclasses.fields(GPTConfig)]
             close = name if name in inner else nearest(name, [*inner, *known])
-            if close in inner and close not in known:
+            if close and close in inner and close not in known:
                 close = f"put it into model: {{'{close}': ...}}"
             hint = close or "one of " + ", ".join(known)
             raise ConfigError(f"the config has no field {name!r}", hint=hint)
