@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from .stops import Stop
 
 # what a GPT runs on, which the third stop runs in float64
-_CHECKED = ("matmul", "layer_norm", "layer_norm_backward", "gelu_tanh", "gelu_tanh_backward", "attention")
-_CHECKED += ("attention_backward", "cross_entropy", "cross_entropy_backward", "scatter_add")
+_CHECKED = [
+    "matmul", "layer_norm", "layer_norm_backward", "gelu_tanh", "gelu_tanh_backward", "attention",
+    "attention_backward", "cross_entropy", "cross_entropy_backward", "scatter_add",
+]  # fmt: skip
 EXAMPLES = """\
   tinyllm tour
   tinyllm tour --quick                     the same in seconds; the model learns little
