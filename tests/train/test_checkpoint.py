@@ -7,8 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from tinyllm import atomic
 from tinyllm.errors import CheckpointError
-from tinyllm.train import atomic, checkpoint
+from tinyllm.train import checkpoint
 
 ABOUT = {"kind": "run", "step": 7, "rng": {"state": 2**127 + 1}, "loss": 0.1}
 

@@ -5,9 +5,12 @@ import io
 import sys
 import types
 import urllib.error
+import urllib.request
+from dataclasses import replace
 
 import pytest
 
+from tinyllm import assets
 from tinyllm.errors import DataError
 from tinyllm.train import corpus
 
@@ -30,7 +33,7 @@ def no_network(monkeypatch):
     def offline(url, timeout):
         raise urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr(corpus.urllib.request, "urlopen", offline)
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
 
 
 @pytest.fixture
@@ -44,7 +47,8 @@ def empty_places(monkeypatch, tmp_path):
 @pytest.fixture
 def play(monkeypatch):
     """A short text in the role of Shakespeare."""
-    monkeypatch.setattr(corpus, "SHAKESPEARE_SHA256", hashlib.sha256(PLAY).hexdigest())
+    published = replace(assets.ASSETS["shakespeare"], sha256=hashlib.sha256(PLAY).hexdigest(), size=len(PLAY))
+    monkeypatch.setitem(assets.ASSETS, "shakespeare", published)
 
 
 def test_the_manual_of_this_python():
@@ -168,25 +172,25 @@ def test_a_download_is_kept_and_found_again(monkeypatch, empty_places, play):
         asked.append(url)
         return io.BytesIO(PLAY)
 
-    monkeypatch.setattr(corpus.urllib.request, "urlopen", served)
+    monkeypatch.setattr(urllib.request, "urlopen", served)
     assert corpus.load("shakespeare").text.encode() == PLAY
     cached = empty_places / "corpora" / "tinyshakespeare.txt"
     assert cached.read_bytes() == PLAY and [p.name for p in cached.parent.iterdir()] == [cached.name]
     assert corpus.load("shakespeare").text.encode() == PLAY
-    assert asked == [corpus.SHAKESPEARE_URL]
+    assert asked == [assets.ASSETS["shakespeare"].url]
     cached.write_bytes(PLAY[:100])  # damaged: fetched again
     assert corpus.load("shakespeare").text.encode() == PLAY
     assert len(asked) == 2 and cached.read_bytes() == PLAY
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_it(monkeypatch, empty_places, play):
-    monkeypatch.setattr(corpus.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(PLAY))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: io.BytesIO(PLAY))
     empty_places.write_text("a file where the folder should be")
     assert corpus.load("shakespeare").text.encode() == PLAY
 
 
 def test_a_download_with_another_content_is_refused(monkeypatch, empty_places, play):
-    monkeypatch.setattr(corpus.urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"<html>"))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: io.BytesIO(b"<html>"))
     assert "sha256" in refused("shakespeare")
     assert not empty_places.exists()
 
@@ -194,18 +198,7 @@ def test_a_download_with_another_content_is_refused(monkeypatch, empty_places, p
 def test_offline_it_says_which_file_to_put_where(empty_places, no_network):
     message = refused("shakespeare")
     assert str(empty_places / "corpora" / "tinyshakespeare.txt") in message
-    assert corpus.SHAKESPEARE_URL in message and "python-manual" in message and "no route" in message
-
-
-def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("TINYLLM_CACHE", str(tmp_path / "own"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert corpus.cache_folder() == tmp_path / "own"
-    monkeypatch.delenv("TINYLLM_CACHE")
-    assert corpus.cache_folder() == tmp_path / "xdg" / "tinyllm"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert corpus.cache_folder() == tmp_path / ".cache" / "tinyllm"
+    assert assets.ASSETS["shakespeare"].url in message and "python-manual" in message and "no route" in message
 
 
 def test_the_pinned_text(shakespeare):

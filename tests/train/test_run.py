@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from tinyllm import train
+from tinyllm import atomic, train
 from tinyllm.errors import CheckpointError, ConfigError, DataError
-from tinyllm.train import Run, TrainConfig, atomic, checkpoint, manifest, metrics
+from tinyllm.train import Run, TrainConfig, checkpoint, manifest, metrics
 
 PEAK = 1e11
 
@@ -208,8 +208,8 @@ def test_a_folder_that_turned_read_only_is_found_out_before_the_first_step(tmp_p
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    for module in ("lock", "metrics", "atomic"):
-        monkeypatch.setattr(f"tinyllm.train.{module}.open", denied, raising=False)
+    for module in ("train.lock", "train.metrics", "atomic"):
+        monkeypatch.setattr(f"tinyllm.{module}.open", denied, raising=False)
         with pytest.raises(CheckpointError, match=r"permission denied.*Try: choose a folder you may write to"):
             run.train([log], peak_flops=PEAK)
         monkeypatch.undo()

@@ -164,12 +164,11 @@ def blas() -> Iterator[Finding]:
 
 def caches() -> Iterator[Finding]:
     """Can machine code and downloads be kept?"""
-    from .. import kernels
-    from ..train import corpus
+    from .. import assets, kernels
 
     for what, folder, fix in (
         ("compiled kernels", numba_cache(Path(kernels.__file__).parent), "NUMBA_CACHE_DIR=a folder you may write to"),
-        ("downloads", corpus.cache_folder(), "TINYLLM_CACHE=a folder you may write to"),
+        ("downloads", assets.cache_folder(), "TINYLLM_CACHE=a folder you may write to"),
     ):
         if writable(folder):
             yield Finding("ok", f"{what} are kept in {folder}")
@@ -213,6 +212,7 @@ def terminal() -> Iterator[Finding]:
 
 def data() -> Iterator[Finding]:
     """Are the texts there that are found by name?"""
+    from .. import assets
     from ..errors import DataError
     from ..train import corpus
 
@@ -225,7 +225,7 @@ def data() -> Iterator[Finding]:
         if path and not Path(path).is_dir():
             yield Finding("fix", f"TINYLLM_DATA names {path}, which is no folder", "correct TINYLLM_DATA, or unset it")
     places = [Path(place) for place in os.environ.get("TINYLLM_DATA", "").split(os.pathsep) if place]
-    if any((place / corpus.SHAKESPEARE_FILE).is_file() for place in [*places, corpus.cache_folder()]):
+    if any((place / assets.ASSETS["shakespeare"].path).is_file() for place in [*places, assets.cache_folder()]):
         yield Finding("ok", "shakespeare: found")
     else:
         yield Finding("ok", "shakespeare: not here yet; --data shakespeare downloads 1.1 MB")

@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
 def gather() -> dict[str, Any]:
     """Collect everything, as JSON can hold it."""
     environment = {name: value for name, value in sorted(os.environ.items()) if _steers(name)}  # before we add to it
-    from .. import kernels
-    from ..train import corpus, manifest
+    from .. import assets, kernels
+    from ..train import manifest
 
     facts = manifest.facts()
     folder = Path(kernels.__file__).parent
-    downloads = corpus.cache_folder()
+    downloads = assets.cache_folder()
     return {
         "versions": {**facts["versions"], **{name: version_of(name) for name in PACKAGES}},
         "machine": {**facts["platform"], "cores": os.cpu_count(), "memory_bytes": memory()},

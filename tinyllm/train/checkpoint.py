@@ -18,8 +18,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..atomic import write_atomically
 from ..errors import CheckpointError
-from .atomic import write_atomically
 
 Array = np.ndarray[Any, Any]
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckpointError, DataError, nearest
-from .atomic import write_atomically
-
-SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
-SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-SHAKESPEARE_FILE = "corpora/tinyshakespeare.txt"  # inside each folder of TINYLLM_DATA, and inside the cache
+from .. import assets
+from ..errors import DataError, nearest
 
 
 @dataclass(frozen=True)
@@ -139,48 +134,10 @@ def _python_manual() -> str:
 
 def _shakespeare() -> str:
     """Find the text in TINYLLM_DATA or the cache, or fetch it into the cache."""
-    for folder in os.environ.get("TINYLLM_DATA", "").split(os.pathsep):
-        path = Path(folder, SHAKESPEARE_FILE)
-        if folder and path.is_file():
-            data = path.read_bytes()
-            if not _is_shakespeare(data):
-                raise DataError(f"{path}: is not the text it should be (sha256 differs)", hint=f"get {SHAKESPEARE_URL}")
-            return data.decode()
-    cached = cache_folder() / SHAKESPEARE_FILE
-    if cached.is_file() and _is_shakespeare(data := cached.read_bytes()):
-        return data.decode()
     try:
-        with urllib.request.urlopen(SHAKESPEARE_URL, timeout=20) as response:
-            data = response.read(2**22)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"shakespeare: not found in TINYLLM_DATA or the cache, and the download failed ({error})",
-            hint=f"put {SHAKESPEARE_URL} at {cached} by other means, or use python-manual, which needs no network",
-        ) from None
-    if not _is_shakespeare(data):
-        raise DataError(
-            f"shakespeare: {SHAKESPEARE_URL} sent another text than it should (sha256 differs)",
-            hint=f"put the right file at {cached}, or use python-manual",
-        )
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(cached, lambda file: file.write(data))
-    except (OSError, CheckpointError):
-        pass  # a cache that cannot be written only costs another download
-    return data.decode()
-
-
-def _is_shakespeare(data: bytes) -> bool:
-    return hashlib.sha256(data).hexdigest() == SHAKESPEARE_SHA256
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: TINYLLM_CACHE, else tinyllm in XDG_CACHE_HOME, else ~/.cache/tinyllm."""
-    if own := os.environ.get("TINYLLM_CACHE"):
-        return Path(own).expanduser()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "tinyllm"
-    return Path.home() / ".cache" / "tinyllm"
+        return assets.read("shakespeare").decode()
+    except DataError as error:
+        raise DataError(error.message, hint=f"{error.hint}, or use python-manual, which needs no network") from None
 
 
 NAMED = {"python-manual": _python_manual, "shakespeare": _shakespeare}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..atomic import cannot_write
 from ..errors import CheckpointError
-from .atomic import cannot_write
 
 
 @contextmanager

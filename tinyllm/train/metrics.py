@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import cannot_write
 from ..errors import CheckpointError, DataError
-from .atomic import cannot_write
 
 
 class Metrics:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import tokenizer
+from .. import atomic, tokenizer
 from ..errors import CheckpointError, ConfigError, DataError
 from ..generate import generate
 from ..models import GPT, flops_per_token
-from . import atomic, checkpoint, corpus, lock, loop, manifest, metrics, state, stream
+from . import checkpoint, corpus, lock, loop, manifest, metrics, state, stream
 from .callbacks import Listeners, Result, StepInfo
 from .config import TrainConfig
 

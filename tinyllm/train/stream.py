@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import write_atomically
 from ..errors import CheckpointError, DataError
-from .atomic import write_atomically
 
 Array = np.ndarray[Any, Any]
 

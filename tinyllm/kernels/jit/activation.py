@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, inner, parallel
 from ..table import Array
-from .compiler import compiled, inner, parallel
 from .door import SMALL, flat
 from .elementary import erf, exp, like
 

@@ -24,8 +24,8 @@ import math
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, inner, parallel
 from ..table import Array
-from .compiler import compiled, inner, parallel
 from .door import solid
 from .elementary import exp
 from .registers import LANES, add_product, lanes

@@ -13,9 +13,9 @@ import math
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, parallel
 from ..cross_entropy import counted_rows
 from ..table import Array
-from .compiler import compiled, parallel
 from .door import SMALL, flat, rows
 from .elementary import exp
 from .softmax import highest_of, total_of

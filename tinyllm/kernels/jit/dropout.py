@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, parallel
 from ..dropout import GOLDEN, MIX_ONE, MIX_TWO, scale_of, start_of, threshold_of
 from ..table import Array
-from .compiler import compiled, parallel
 from .door import SMALL, flat
 
 BLOCK = 4096  # entries a thread takes at a time

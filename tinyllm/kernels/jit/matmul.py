@@ -20,8 +20,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, inner, parallel
 from ..table import Array
-from .compiler import compiled, inner, parallel
 from .registers import LANES, add_product
 
 M_BLOCK = 32  # rows of a between two copies of sums to c

@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, inner, parallel
 from ..table import Array
-from .compiler import compiled, inner, parallel
 from .door import SMALL, flat, out_rows, rows
 
 BLOCK = 32  # rows a thread takes at a time, and rows in a partial sum

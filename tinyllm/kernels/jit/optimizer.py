@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, parallel
 from ..table import Array
-from .compiler import compiled, parallel
 from .door import SMALL, flat
 
 BLOCK = 4096  # entries a thread takes at a time, and entries in a partial sum

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from .compiler import inner
+from ..compiler import inner
 
 
 def _has_wide_registers() -> bool:

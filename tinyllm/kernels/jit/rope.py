@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, parallel
 from ..table import Array
-from .compiler import compiled, parallel
 from .door import SMALL, solid
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, parallel
 from ..scatter import check_index
 from ..table import Array
-from .compiler import compiled, parallel
 from .door import SMALL, flat, rows
 
 BLOCK = 64  # channels a thread takes at a time

@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numba import prange
 
+from ..compiler import compiled, inner, parallel
 from ..table import Array
-from .compiler import compiled, inner, parallel
 from .door import SMALL, out_rows, rows
 from .elementary import exp
 from .registers import LANES, lanes

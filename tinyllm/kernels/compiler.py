@@ -7,7 +7,8 @@ Types. A kernel is compiled at its first call, for the types it is called with. 
 over as a C-contiguous read-only array, so that there are two signatures in all, float32's and float64's.
 
 Cache. Numba keeps machine code on disk and throws it away when the kernel's own file has changed; a change in a file
-the kernel imports from goes unnoticed. Here the stamp is a digest of all of this package's sources instead.
+the kernel imports from goes unnoticed. Here the stamp is a digest of all sources in the kernel's folder instead, and of
+this file.
 """
 
 from __future__ import annotations
@@ -60,19 +61,21 @@ def parallel(function: Callable[..., Any]) -> Any:
 
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile with a cache on disk that is valid for exactly this state of the package's sources."""
+    """Compile with a cache on disk that is valid for exactly this state of the sources."""
     try:
         dispatcher = njit(cache=True, **_OPTIONS, **options)(function)
     except RuntimeError:  # no folder for the cache can be written to: every process compiles for itself
         return njit(**_OPTIONS, **options)(function)
     cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = _digest()
+        cache_file._source_stamp = digest(Path(function.__code__.co_filename).parent)
     return dispatcher
 
 
 @cache
-def _digest() -> str:
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "dropout.py"]  # whose constants end up in the machine code
+def digest(folder: Path) -> str:
+    """Return the sha256 of the sources that a kernel in this folder is made from."""
+    here = Path(__file__)
+    shared = [here, here.with_name("dropout.py")]  # whose constants end up in the machine code
+    sources = [*sorted(folder.glob("*.py")), *shared]
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()

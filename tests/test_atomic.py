@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tinyllm import atomic
 from tinyllm.errors import CheckpointError
-from tinyllm.train import atomic
 
 
 def files(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import CheckpointError
+from .errors import CheckpointError
 
 _MARK = ".part"  # ends the name of a temporary file
 
