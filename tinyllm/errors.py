@@ -24,7 +24,9 @@ __all__ = [
     "OpError",
     "RangeError",
     "ShapeError",
+    "SpecialTokenError",
     "TinyLLMError",
+    "TokenError",
     "TwiceError",
     "nearest",
     "shape_in_letters",
@@ -68,6 +70,21 @@ class RangeError(TinyLLMError, IndexError):
     """An index, a token id or an axis that lies outside of what is there."""
 
     code = "E-RANGE"
+
+
+class TokenError(RangeError, KeyError):
+    """A token id, or the bytes of a token, that a vocabulary does not have."""
+
+    code = "E-TOKEN"
+
+    def __str__(self) -> str:  # a KeyError would print its message in quotes
+        return str(self.args[0])
+
+
+class SpecialTokenError(TinyLLMError, ValueError):
+    """A special token such as <|endoftext|> in a text that was not said to hold any."""
+
+    code = "E-SPECIAL"
 
 
 class GraphError(TinyLLMError, RuntimeError):

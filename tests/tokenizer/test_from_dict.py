@@ -20,10 +20,6 @@ def test_different_vocabularies_are_different():
     assert tokenizer.CharTokenizer("ab") != tokenizer.ByteTokenizer()
 
 
-def test_every_kind_is_a_name():
-    assert {kind.name for kind in tokenizer.KINDS.values()} == set(tokenizer.KINDS)
-
-
 @pytest.mark.parametrize(
     "saved", [{"kind": "chars"}, {"kind": "chars", "chars": 3}, {"kind": "words"}, {}, [], {"kind": []}]
 )

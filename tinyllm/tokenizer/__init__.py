@@ -1,4 +1,9 @@
-"""Text to token ids and back: single bytes and single characters."""
+"""Text to token ids and back: bytes, characters, byte-pair encoding as GPT has it, WordPiece as BERT has it.
+
+    from tinyllm.tokenizer import get_encoding, load, train_bpe
+
+    get_encoding("gpt2").encode("hello world")
+"""
 
 from __future__ import annotations
 
@@ -10,10 +15,30 @@ import numpy as np
 from ..errors import DataError, nearest
 from .bytes import ByteTokenizer
 from .chars import CharTokenizer
+from .encoding import Encoding
+from .named import encoding_for_model, encoding_name_for_model, get_encoding, list_encoding_names
+from .split import PATTERNS, Pattern, split
+from .unicode16 import UNICODE_VERSION
 
-__all__ = ["KINDS", "ByteTokenizer", "CharTokenizer", "Tokenizer", "from_dict"]
+__all__ = [
+    "KINDS",
+    "PATTERNS",
+    "UNICODE_VERSION",
+    "ByteTokenizer",
+    "CharTokenizer",
+    "Encoding",
+    "Pattern",
+    "Tokenizer",
+    "encoding_for_model",
+    "encoding_name_for_model",
+    "from_dict",
+    "get_encoding",
+    "list_encoding_names",
+    "split",
+]
 
-KINDS: dict[str, type[ByteTokenizer] | type[CharTokenizer]] = {"bytes": ByteTokenizer, "chars": CharTokenizer}
+# what ``to_dict`` writes under "kind" -> the class that reads it
+KINDS: dict[str, Any] = {"bytes": ByteTokenizer, "chars": CharTokenizer, "bpe": Encoding}
 
 
 class Tokenizer(Protocol):
@@ -29,7 +54,7 @@ class Tokenizer(Protocol):
         """Turn a text into token ids."""
 
     def encode_to_numpy(self, text: str) -> np.ndarray[Any, Any]:
-        """Turn a text into an array of ids, uint16 where V fits and uint32 where it does not."""
+        """Turn a text into an array of unsigned ids."""
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids back into text."""
@@ -55,4 +80,5 @@ def from_dict(saved: Mapping[str, Any]) -> Tokenizer:
     if not isinstance(kind, str) or kind not in KINDS:
         close = nearest(str(kind), KINDS)
         raise DataError(f"tokenizer: there is no kind {kind!r}", hint=close or "one of " + ", ".join(KINDS))
-    return KINDS[kind].from_dict(saved)
+    made: Tokenizer = KINDS[kind].from_dict(saved)
+    return made
