@@ -94,14 +94,21 @@ def take_turns(candidates: list[Candidate], warmup: int, rounds: int) -> None:
         candidate.process.wait(timeout=60)
 
 
-def serve(step: Callable[[], Any], facts: dict[str, Any] | None = None) -> None:
-    """Be a candidate: answer on stdout, one JSON line per request; ``step`` may return a number to report (a loss)."""
+def serve(
+    step: Callable[[], Any], facts: dict[str, Any] | None = None, prepare: Callable[[], Any] | None = None
+) -> None:
+    """Be a candidate: answer on stdout, one JSON line per request; ``step`` may return a number to report (a loss).
+
+    ``prepare`` runs before each step and is not timed.
+    """
     last: Any = None
     for line in sys.stdin:
         word = line.strip()
         if word == "ready?":
             reply = facts or {}
         elif word == "step":
+            if prepare:
+                prepare()
             began = time.perf_counter()
             last = step()
             reply = {"seconds": time.perf_counter() - began}

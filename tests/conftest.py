@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(1234)
 
 
-def data_file(name: str) -> Path:
+def find_data(name: str) -> Path:
     """Find a file of the shared data in the folders of TINYLLM_DATA, or skip the test and say what is missing."""
     folders = [Path(folder) for folder in os.environ.get("TINYLLM_DATA", "").split(os.pathsep) if folder]
     for folder in folders:
@@ -29,7 +30,13 @@ def data_file(name: str) -> Path:
     pytest.skip(f"{name} is in no folder of TINYLLM_DATA ({len(folders)} given)")
 
 
+@pytest.fixture(scope="session")
+def data_file() -> Callable[[str], Path]:
+    """What finds a file of the shared data, or skips the test."""
+    return find_data
+
+
 @pytest.fixture
 def shakespeare() -> Path:
     """The 1,115,394 characters of tinyshakespeare."""
-    return data_file("corpora/tinyshakespeare.txt")
+    return find_data("corpora/tinyshakespeare.txt")
