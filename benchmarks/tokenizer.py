@@ -4,10 +4,11 @@
     python benchmarks/tokenizer.py --only encode --json out.json
     python benchmarks/tokenizer.py --text corpus.txt            another text than tinyshakespeare
 
-Questions: ``encode`` a text in GPT-2's, cl100k's and o200k's vocabulary, warm (what was met before is remembered) and cold
-(nothing is); ``short`` calls of 42 characters; ``train`` a vocabulary of 10,000; ``worst``, a megabyte of one letter;
-``start``, a new process that imports, loads cl100k and encodes its first words. Everybody gets the same bytes and gives
-the same number of tokens, or is marked. Vocabularies are looked for in TINYLLM_DATA, the cache and on the network.
+Questions: ``encode`` a text in GPT-2's, cl100k's and o200k's vocabulary, warm (what was met before is remembered) and
+cold (nothing is); ``short`` calls of 42 characters; ``train`` a vocabulary of 10,000; ``worst``, a megabyte of one
+letter; ``start``, a new process that imports, loads cl100k and encodes its first words. Everybody gets the same bytes
+and gives the same number of tokens, or is marked. Vocabularies are looked for in TINYLLM_DATA, in the cache and on the
+network.
 """
 
 from __future__ import annotations
@@ -171,7 +172,8 @@ def trainer(name: str, text: str) -> Callable[[], int]:
 def fresh_process(name: str, folder: str) -> Callable[[], int]:
     """Return a function that starts a Python which imports, loads cl100k and encodes a few words."""
     code = {
-        "tinyllm": "from tinyllm.tokenizer import get_encoding as g; print(len(g('cl100k_base').encode('hello world')))",
+        "tinyllm": "from tinyllm.tokenizer import get_encoding; "
+        "print(len(get_encoding('cl100k_base').encode('hello world')))",
         "tiktoken": "import sys; sys.path.insert(0, sys.argv[1]); from tokenizer import tiktoken_encoding as t; "
         "print(len(t('cl100k_base', sys.argv[2]).encode('hello world')))",
     }[name]
@@ -232,6 +234,7 @@ def main() -> None:
         worker(arguments.worker[0], json.loads(arguments.worker[1]))
         return
     os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process would compile our sources again
     from tinyllm import assets
 
     rows = []
