@@ -82,7 +82,7 @@ def theirs(name, data_file):
         return {b64decode(token): int(rank) for token, rank in (line.split() for line in lines)}
 
     def gpt2_ranks(**_):
-        return ranks("r50k_base.tiktoken")
+        return ranks("/r50k_base.tiktoken")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(openai_public, "load_tiktoken_bpe", ranks)

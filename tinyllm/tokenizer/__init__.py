@@ -17,8 +17,10 @@ from .bytes import ByteTokenizer
 from .chars import CharTokenizer
 from .encoding import Encoding
 from .named import encoding_for_model, encoding_name_for_model, get_encoding, list_encoding_names
+from .scores import ScoredBPE
 from .split import PATTERNS, Pattern, split
 from .unicode16 import UNICODE_VERSION
+from .wordpiece import WordPiece
 
 __all__ = [
     "KINDS",
@@ -28,7 +30,9 @@ __all__ = [
     "CharTokenizer",
     "Encoding",
     "Pattern",
+    "ScoredBPE",
     "Tokenizer",
+    "WordPiece",
     "encoding_for_model",
     "encoding_name_for_model",
     "from_dict",
@@ -38,7 +42,13 @@ __all__ = [
 ]
 
 # what ``to_dict`` writes under "kind" -> the class that reads it
-KINDS: dict[str, Any] = {"bytes": ByteTokenizer, "chars": CharTokenizer, "bpe": Encoding}
+KINDS: dict[str, Any] = {
+    "bytes": ByteTokenizer,
+    "chars": CharTokenizer,
+    "bpe": Encoding,
+    "wordpiece": WordPiece,
+    "scores": ScoredBPE,
+}
 
 
 class Tokenizer(Protocol):
