@@ -25,8 +25,8 @@ def test_every_command_and_option_is_there(tinyllm, shell):
 def test_bash_knows_exactly_the_options_of_each_command(tinyllm):
     script = tinyllm("completion", "bash").out
     for name in NAMES:
-        (line,) = [line for line in script.splitlines() if line.startswith(f'    {name}) options="')]
-        words = set(line.split('"')[1].split()) - set(completion.SHELLS)
+        (line,) = [line for line in script.splitlines() if line.startswith(f'    "{name}") options="')]
+        words = {word for word in line.split('"')[3].split() if word.startswith("-")}
         assert words == {flag for action in parser_of(name)._actions for flag in action.option_strings}
 
 
@@ -43,8 +43,13 @@ def test_the_shell_can_read_its_script(tinyllm, shell):
     [
         (["tinyllm", "tr"], {"train"}),
         (["tinyllm", "train", "--warm"], {"--warmup"}),
-        (["tinyllm", "train", "--tokenizer", ""], {"bytes", "chars"}),
+        (["tinyllm", "generate", "--which", ""], {"best", "latest"}),
         (["tinyllm", "completion", "z"], {"zsh"}),
+        (["tinyllm", "data", "li"], {"list"}),
+        (["tinyllm", "data", "get", "cl"], {"cl100k_base"}),
+        (["tinyllm", "tok"], {"tokens"}),
+        (["tinyllm", "tokens", "tr"], {"train"}),
+        (["tinyllm", "tokens", "train", "--vocab"], {"--vocab-size"}),
         (["tinyllm", "train", "note"], {"notes.txt"}),
     ],
 )

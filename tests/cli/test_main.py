@@ -28,11 +28,11 @@ def test_help_shows_every_command_and_how_to_begin(tinyllm, arguments):
 
 @pytest.mark.parametrize("name", front.NAMES)
 def test_every_command_has_help_with_examples(tinyllm, name):
-    done = tinyllm(name, "--help")
+    done = tinyllm(*name.split(), "--help")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Usage: tinyllm {name}")
     assert f"Examples\n  {'tinyllm ' + name if name != 'completion' else 'eval'}" in done.out
-    assert tinyllm("help", name).out == done.out
+    assert tinyllm("help", *name.split()).out == done.out
 
 
 def test_every_option_is_explained():
@@ -67,9 +67,10 @@ def test_version(tinyllm):
         (["train", "--steps", "0"], "tinyllm train: argument --steps: 0 is not a whole number of at least 1"),
         (["train", "--lr", "nan"], "tinyllm train: argument --lr: nan is not a number of at least 0"),
         (["train", "a", "b"], "tinyllm train: one argument too many: 'b'"),
-        (["train", "--tokenizer", "bpe"], "tinyllm train: argument --tokenizer: invalid choice: 'bpe'"),
+        (["generate", "x", "--which", "bst"], "tinyllm generate: argument --which: invalid choice: 'bst'"),
         (["generate"], "tinyllm generate: the following arguments are required: FOLDER"),
         (["completion", "powershell"], "tinyllm completion: argument SHELL: invalid choice: 'powershell'"),
+        (["tokens", "train", "--vocabsize", "1"], "tinyllm tokens train: there is no option --vocabsize; did you mean"),
     ],
 )
 def test_what_is_not_understood_gives_2_and_names_the_nearest(tinyllm, arguments, line):
@@ -77,6 +78,29 @@ def test_what_is_not_understood_gives_2_and_names_the_nearest(tinyllm, arguments
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(line)
     assert "Traceback" not in done.err
+
+
+def test_commands_of_two_words(monkeypatch):
+    assert front._command(["tokens", "train", "x", "--out", "y"]) == ("tokens train", ["x", "--out", "y"])
+    assert front._command(["--debug", "tokens", "train"]) == ("tokens train", ["--debug"])
+    assert front._command(["tokens", "--", "train"]) == ("tokens", ["--", "train"])
+    assert front._command(["tokens", "--encoding", "train"]) == ("tokens", ["--encoding", "train"])
+    assert front._command(["help", "tokens", "train"]) == ("tokens train", ["--help"])
+    assert front.module_of("tokens train").__name__ == "tinyllm.cli.tokens.train"
+
+
+def test_a_word_that_only_begins_commands_tells_how_they_go_on(tinyllm, monkeypatch):
+    monkeypatch.setattr(front, "NAMES", ["train", "tokens train", "tokens compress"])
+    done = tinyllm("tokens", "trian")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("tinyllm: there is no command 'tokens trian'; did you mean tokens train?\n")
+    assert tinyllm("tokens").code == 2
+    done = tinyllm("tokens", "--help")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[:3] for line in done.out.splitlines()] == [
+        ["tinyllm", "tokens", "train"],
+        ["tinyllm", "tokens", "compress"],
+    ]
 
 
 def failing(monkeypatch, error):

@@ -55,7 +55,8 @@ def test_the_block_shows_the_way_the_losses_the_speed_and_the_curve(run):
     assert way.startswith("step  50/200 ━")
     assert "25%" in way
     assert "left" in way
-    assert losses == "loss 2.380   validation 2.250 at step 50  nats per token"  # the mean of the last 20 steps
+    bits = run.bits_per_byte(2.25)  # the loss is the mean of the last 20 steps
+    assert losses == f"loss 2.380   validation 2.250 nats per token, {bits:.3f} bits per byte at step 50"
     assert speed == "1,000 tokens/s   25% of peak   lr 0.001   gradient 0.50   0:03"
     assert curve[0] == "█"
     assert curve[-1] == "▁"
@@ -67,7 +68,8 @@ def test_the_best_validation_loss_is_remembered(run):
     for step, loss in ((10, 2.0), (20, 1.5), (30, 1.75)):
         view.on_step(info(step))
         view.on_eval(step, loss, loss)
-    assert "validation 1.750 at step 30 (best 1.500 at 20)" in block(view)[1]
+    assert block(view, 100)[1].endswith("at step 30 (best 1.500 at 20)")
+    assert "validation 1.750 nats per token, 2." in block(view)[1]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])

@@ -68,8 +68,9 @@ def test_every_file_has_its_comment():
 def test_commands_in_the_text_exist():
     for line in re.findall(r"tinyllm (?:[a-z]+ )[^`\n]*", " ".join(code for lang, code in FENCES if not lang)):
         words = line.split("  ")[0].split()
-        assert words[1] in NAMES, line
-        known = {flag for action in parser_of(words[1])._actions for flag in action.option_strings}
+        name = both if (both := " ".join(words[1:3])) in NAMES else words[1]
+        assert name in NAMES, line
+        known = {flag for action in parser_of(name)._actions for flag in action.option_strings}
         assert {word for word in words if word.startswith("--")} <= known, line
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from tinyllm.cli import progress
 from tinyllm.cli.stops import STOPS
 from tinyllm.cli.tour import choose, config_for
-from tinyllm.train import TrainConfig
+from tinyllm.tokenizer import Encoding
+from tinyllm.train import Run, TrainConfig, estimate_loss
 
 
 def test_the_whole_tour(tinyllm, tmp_path):
@@ -45,6 +47,7 @@ def test_one_stop_brings_what_it_needs():
 
     assert names("pictures") == ["learn", "pictures"]
     assert names("3") == ["check"]
+    assert names("tokens") == ["learn", "tokens"]
     assert names("onward,slope") == ["slope", "onward"]
     assert names("1", "2") == ["slope", "learn"]
     assert names() == [stop.name for stop in STOPS]
@@ -64,6 +67,58 @@ def test_a_wrong_gradient_would_be_shown(tinyllm, monkeypatch):
     monkeypatch.setattr(OPS["gelu_tanh"], "backward", lambda ctx, dy: right(ctx, dy) * 1.01)
     done = tinyllm("tour", "--quick", "--stop", "check")
     assert "DO NOT AGREE" in done.out
+
+
+def test_tokens_and_characters_are_compared_on_as_much_text(tinyllm, tmp_path):
+    done = tinyllm("tour", "--quick", "--stop", "tokens", "--out", "visit")
+    assert (done.code, done.err) == (0, "")
+    chars, tokens = Run.open("visit"), Run.open("visit/tokens")
+    assert isinstance(tokens.tokenizer, Encoding) and tokens.tokenizer.n_vocab == 1024
+    texts = [run.tokenizer.decode(run.val_tokens.tolist()) for run in (chars, tokens)]
+    assert texts[0] == texts[1]
+    read = [
+        run.state.tokens * len(run.tokenizer.decode_bytes(run.train_tokens.tolist())) / len(run.train_tokens)
+        for run in (chars, tokens)
+    ]
+    assert read[1] == pytest.approx(read[0], abs=tokens.config.tokens_per_step * 2)
+    changed = {n for n, value in tokens.config.to_dict().items() if value != chars.config.to_dict()[n]}
+    schedule = {"steps", "warmup", "eval_every", "checkpoint_every", "sample_every", "sample_tokens", "max_seconds"}
+    assert changed == {"tokenizer", *schedule}
+    rows = {line[:24].strip(): line[24:].split() for line in done.out.splitlines() if line.startswith("    ")}
+    assert rows["vocabulary"] == [str(chars.tokenizer.n_vocab), "1,024"]
+    assert rows["steps"] == [str(chars.state.step), str(tokens.state.step)]
+    for i, run in enumerate((chars, tokens)):
+        assert float(rows["bits per byte"][i]) == pytest.approx(whole(run), abs=6e-4)
+    assert ("fewer" if whole(tokens) < whole(chars) else "more") in done.out.split("Having read as much")[1]
+
+
+def whole(run):
+    """Bits per byte over the whole validation part, from its definition."""
+    everything = run.config.batch_size, run.config.block_size, len(run.val_tokens)
+    loss = estimate_loss(run.model, run.val_tokens, *everything)
+    blocks = (len(run.val_tokens) - 1) // run.config.block_size * run.config.block_size
+    text = run.tokenizer.decode_bytes(run.val_tokens[1 : blocks + 1].tolist())
+    return loss * blocks / math.log(2) / len(text)
+
+
+def test_a_machine_too_slow_for_a_fair_comparison_is_told(tinyllm, monkeypatch):
+    monkeypatch.setattr("tinyllm.cli.stops.tokens._MOST_SECONDS", 1e-6)
+    done = tinyllm("tour", "--quick", "--stop", "tokens", "--out", "visit")
+    assert done.code == 0 and "at a disadvantage here" in " ".join(done.out.split())
+    assert "Having read 15% as much text" in " ".join(done.out.split())
+
+
+def test_ctrl_c_in_the_second_run_goes_on_there(tinyllm, monkeypatch):
+    real = progress.Plain.on_step
+
+    def press(self, info):
+        real(self, info)
+        if info.step == 3 and self.pace.steps < 20:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(progress.Plain, "on_step", press)
+    done = tinyllm("tour", "--quick", "--stop", "tokens", "--out", "visit")
+    assert done.code == 130 and done.out.endswith("Go on with: tinyllm train --resume visit/tokens\n")
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(tinyllm, monkeypatch):

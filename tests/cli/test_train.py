@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import sys
 from types import SimpleNamespace
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from tinyllm.cli.main import parser_of
+from tinyllm.cli.progress import Preparing
+from tinyllm.cli.screen import Screen
 from tinyllm.cli.settings import config_of
 from tinyllm.cli.train import free_folder, name_of
 from tinyllm.train import Run, TrainConfig
@@ -74,6 +77,45 @@ def test_plain_output_is_lines_without_escape_codes(tinyllm, smoke):
         "next: tinyllm generate run",
     ):
         assert words in done.out
+
+
+def test_learned_tokens_are_told_with_bits_per_byte(tinyllm, tmp_path, smoke):
+    done = tinyllm(*smoke, "--tokenizer", "bpe:300", "--out", "run")
+    assert (done.code, done.err) == (0, "")
+    run = Run.open("run")
+    assert f"tokens of {run.bytes_per_token:.2f} bytes (bpe:300), vocabulary of 300" in done.out
+    evals = re.findall(r"validation ([\d.]+) nats per token, ([\d.]+) bits per byte", done.out)
+    assert len(evals) == 3
+    for nats, bits in evals:
+        assert float(bits) == pytest.approx(run.bits_per_byte(float(nats)), abs=2e-3)
+    assert re.search(r"done: .* nats per token, [\d.]+ bits per byte, ", done.out)
+    lines = events(tinyllm(*smoke, "--tokenizer", "bpe:300", "--out", "again", "--json").out)
+    last = [line for line in lines if line["event"] == "eval"][-1]
+    assert lines[-1]["val_bits_per_byte"] == last["val_bits_per_byte"] == run.bits_per_byte(last["val_loss"])
+    assert tinyllm("generate", "run", "The <|endoftext|>", "--tokens", "3", "--seed", "0").code == 0
+
+
+def test_a_text_too_small_for_the_tokens_asked_for_says_so(tinyllm, tmp_path, smoke):
+    (tmp_path / "text.txt").write_text("red green blue " * 100)
+    done = tinyllm(*smoke, "text.txt", "--tokenizer", "bpe:1000")
+    assert done.code == 0
+    assert f"vocabulary of {Run.open('runs/text-1').tokenizer.n_vocab} and not 1,000: the text has no pair" in done.out
+
+
+def test_what_takes_long_before_training_is_said_once_each_quarter(tinyllm):
+    stream = io.StringIO()
+    told = Preparing(Screen(stream, plain=True, unicode=True, width=80))
+    told("reading", 0, None)
+    for done in range(0, 1001):
+        told("learning", done, 1000)
+    assert stream.getvalue().splitlines() == [
+        "reading ...",
+        "learning ...",
+        "learning: 250 of 1,000",
+        "learning: 500 of 1,000",
+        "learning: 750 of 1,000",
+        "learning: 1,000 of 1,000",
+    ]
 
 
 def test_the_same_command_gives_the_same_losses(tinyllm, smoke):
@@ -275,7 +317,7 @@ def test_folders_are_numbered_and_named_after_the_text(tmp_path):
 
 
 def test_the_picture_shows_the_metrics(trained):
-    from tinyllm.cli.pictures import bytes_per_token, curve_of
+    from tinyllm.cli.pictures import curve_of
     from tinyllm.train import metrics
 
     run = Run.open(trained)
@@ -284,5 +326,4 @@ def test_the_picture_shows_the_metrics(trained):
     assert list(curve.val_steps) == [0, 2, 4]
     assert np.isfinite(curve.train).all()
     assert len(curve.lr) == 4
-    ids = run.val_tokens[:100_000]
-    assert bytes_per_token(run) == pytest.approx(len(run.tokenizer.decode(ids).encode()) / len(ids))
+    assert curve.bytes_per_token == run.bytes_per_token == pytest.approx(1, abs=0.1)

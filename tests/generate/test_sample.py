@@ -12,7 +12,7 @@ from tinyllm.errors import ConfigError, DataError, NaNError
 from tinyllm.generate import apply_temperature, next_token, sample, stream, top_k
 from tinyllm.generate.sample import generate
 from tinyllm.models import GPT, GPTConfig
-from tinyllm.tokenizer import ByteTokenizer, CharTokenizer
+from tinyllm.tokenizer import ByteTokenizer, CharTokenizer, Encoding
 
 TEXT = "the quick brown fox\n"
 
@@ -39,11 +39,13 @@ def noisy(model):
 
 
 class Script:
-    """A model that says given bytes, whatever it reads, and remembers what it was shown."""
+    """A model that says given ids, whatever it reads, and remembers what it was shown."""
 
-    def __init__(self, says: bytes, block_size: int = 5) -> None:
-        self.config = GPTConfig.preset("gpt2", vocab_size=256, block_size=block_size, n_layer=1, n_head=1, n_embd=4)
+    def __init__(self, says, block_size: int = 5, vocab_size: int = 256, sure: float = 5.0) -> None:
+        sizes = {"vocab_size": vocab_size, "block_size": block_size}
+        self.config = GPTConfig.preset("gpt2", **sizes, n_layer=1, n_head=1, n_embd=4)
         self.says = list(says)
+        self.sure = sure
         self.training = False
         self.seen = []
 
@@ -56,8 +58,8 @@ class Script:
 
     def __call__(self, idx):
         self.seen.append(idx[0].tolist())
-        logits = np.zeros((1, idx.shape[1], 256), dtype=np.float32)
-        logits[0, -1, self.says[len(self.seen) - 1]] = 5.0
+        logits = np.zeros((1, idx.shape[1], self.config.vocab_size), dtype=np.float32)
+        logits[0, -1, self.says[len(self.seen) - 1]] = self.sure
         return tl.Tensor(logits)
 
 
@@ -120,6 +122,45 @@ def test_a_character_comes_with_its_last_byte():
     says = "a€b".encode()
     assert list(stream(Script(says), ByteTokenizer(), "x", len(says), temperature=0)) == ["a", "€", "b"]
     assert list(stream(Script(says), ByteTokenizer(), "x", 3, temperature=0)) == ["a", "\ufffd"]  # cut short
+
+
+# tokens of several bytes
+
+RANKS = {bytes((i,)): i for i in range(256)} | {b"he": 256, b"\xe2\x82": 257, b"\xaca": 258, b" the": 260}
+
+
+@pytest.fixture
+def encoding():
+    """With a hole at 259."""
+    return Encoding("toy", pat_str="gpt2", mergeable_ranks=RANKS, special_tokens={"<|endoftext|>": 261})
+
+
+def test_tokens_never_cut_a_character(encoding):
+    says = [257, 258, 260, 257, 97, 261]
+    pieces = list(stream(Script(says, vocab_size=262), encoding, "x", len(says), temperature=0))
+    assert pieces == ["\u20aca", " the", "\ufffda", "<|endoftext|>"]
+    assert "".join(pieces) == encoding.decode(says)
+
+
+@given(st.lists(st.sampled_from([*range(120, 259), 260, 261]), max_size=24))
+def test_the_pieces_are_the_text_of_all_tokens(says):
+    toy = Encoding("toy", pat_str="gpt2", mergeable_ranks=RANKS, special_tokens={"<|endoftext|>": 261})
+    assert generate(Script(says, vocab_size=262), toy, "x", len(says), temperature=0) == toy.decode(says)
+
+
+def test_a_special_token_in_a_prompt_is_text(encoding):
+    model = Script([97], vocab_size=262, block_size=20)
+    assert generate(model, encoding, " the<|endoftext|>", 1, temperature=0) == "a"
+    assert model.seen[0] == [260, *b"<|endoftext|>"]
+
+
+def test_an_id_that_stands_for_no_token_is_never_chosen(encoding):
+    """259 is a hole, and 262 and 263 are beyond the vocabulary."""
+    for says in ([259], [262], [263]):
+        assert generate(Script(says, vocab_size=264), encoding, "x", 1, temperature=0) == "\x00"
+        text = generate(Script(says * 60, vocab_size=264, sure=50.0), encoding, "x", 60, rng=np.random.default_rng(0))
+        assert len(encoding.encode(text, allowed_special="all")) > 0
+    assert generate(Script([256, 3], vocab_size=300), ByteTokenizer(), "x", 2, temperature=0) == "\x00\x03"
 
 
 def test_nothing_is_generated_for_no_tokens(model, chars):

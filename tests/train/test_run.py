@@ -289,6 +289,78 @@ def test_a_manifest_whose_text_has_changed_is_refused(tmp_path, tiny, text_file)
     assert "no longer the text" in one_line(caught) and not (tmp_path / "again").exists()
 
 
+# tokenizers
+
+
+def test_a_run_on_learned_tokens_is_resumed_from_its_folder_alone(tmp_path, tiny, text_file):
+    tiny = tiny.but(tokenizer="bpe:280")
+    straight = Run.create(tmp_path / "straight", tiny)
+    straight.train(peak_flops=PEAK)
+    run = Run.create(tmp_path / "run", tiny)
+    run.train(until=5, peak_flops=PEAK)
+    text_file.unlink()
+    again = Run.open(tmp_path / "run")
+    assert again.tokenizer == run.tokenizer and again.model.config.vocab_size == again.tokenizer.n_vocab <= 280
+    again.train(peak_flops=PEAK)
+    assert bytes_of(again) == bytes_of(straight) and losses(again) == losses(straight)
+    model, words, _ = train.load(tmp_path / "run")
+    assert words == run.tokenizer and not model.training
+
+
+def test_the_tokenizer_is_recorded_and_another_one_in_its_place_refused(tmp_path, tiny):
+    run = Run.create(tmp_path / "run", tiny.but(tokenizer="bpe:280"))
+    other = Run.create(tmp_path / "other", tiny.but(tokenizer="bpe:270"))
+    path = run.folder / "tokenizer.json"
+    told = run.manifest["tokenizer"]
+    assert told == {"n_vocab": run.tokenizer.n_vocab, "sha256": manifest.fingerprint(json.loads(path.read_text()))}
+    path.write_text(json.dumps(json.loads(path.read_text())))  # laid out otherwise, it is still the same
+    Run.open(tmp_path / "run")
+    path.write_bytes((other.folder / "tokenizer.json").read_bytes())
+    for opened in (Run.open, train.load, lambda folder: Run.from_manifest(folder, tmp_path / "new")):
+        with pytest.raises(CheckpointError) as caught:
+            opened(tmp_path / "run")
+        assert "is not the tokenizer of this run" in one_line(caught)
+    with pytest.raises(ConfigError, match="cannot change"):
+        Run.open(tmp_path / "other", tokenizer="bytes")
+
+
+def test_a_run_from_before_tokenizers_were_recorded_opens(tmp_path, tiny):
+    run = Run.create(tmp_path / "run", tiny)
+    about = json.loads((run.folder / "manifest.json").read_text())
+    del about["tokenizer"], about["data"]["cut"]
+    (run.folder / "manifest.json").write_text(json.dumps(about))
+    again = Run.open(tmp_path / "run")
+    assert len(again.train_tokens) == len(run.train_tokens)
+
+
+def test_a_manifest_learns_the_same_tokens_again_or_refuses_others(tmp_path, tiny, monkeypatch):
+    run = Run.create(tmp_path / "run", tiny.but(tokenizer="bpe:280"))
+    for name in ("tokens.npy", "tokenizer.json"):
+        (run.folder / name).unlink()
+    again = Run.from_manifest(run.folder, tmp_path / "again")
+    assert again.manifest == run.manifest
+    monkeypatch.setattr(train.tokenizers, "make", lambda *_: again.tokenizer.__class__.from_dict(other))
+    other = {**again.tokenizer.to_dict(), "name": "another"}
+    with pytest.raises(DataError) as caught:
+        Run.from_manifest(run.folder, tmp_path / "more")
+    assert "no longer the tokenizer of this run" in one_line(caught) and not (tmp_path / "more").exists()
+
+
+def test_the_path_of_a_vocabulary_is_kept_absolute(tmp_path, tiny, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Run.create("one", tiny.but(tokenizer="bpe:280"))
+    run = Run.create("two", tiny.but(tokenizer="one/tokenizer.json"))
+    assert run.config.tokenizer == str((tmp_path / "one" / "tokenizer.json").resolve())
+    assert (np.array(run.train_tokens) == Run.open("one").train_tokens).all()
+
+
+def test_a_text_too_short_for_its_long_tokens_is_refused(tmp_path, tiny, text_file):
+    text_file.write_text("red green blue " * 12)
+    with pytest.raises(DataError) as caught:
+        Run.create(tmp_path / "run", tiny.but(tokenizer="bpe:300"))
+    assert "to validate on has" in one_line(caught) and not (tmp_path / "run").exists()
+
+
 def test_a_run_from_standard_input_is_had_again_from_its_ids(tmp_path, tiny, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"red green blue seven\n" * 30)))
     run = Run.create(tmp_path / "run", tiny.but(data="-"))

@@ -123,6 +123,25 @@ def test_both_parts_hold_a_block_or_the_text_is_refused(count, validation, block
     stream.get_batch(train, 2, block_size, np.random.default_rng(0))
 
 
+def test_a_cut_that_is_settled_is_kept():
+    train, held_out = stream.split(np.arange(100), 0.1, 8, cut=37)
+    assert (train[-1], held_out[0]) == (36, 37)
+    stream.split(np.arange(100), 0.1, 8, cut=9)
+    stream.split(np.arange(100), 0.1, 8, cut=91)
+    for cut, says in ((8, "to learn from has 8"), (92, "to validate on has 8"), (0, "has 0"), (100, "has 0")):
+        with pytest.raises(DataError, match=says) as caught:
+            stream.split(np.arange(100), 0.1, 8, cut)
+        assert "\n" not in str(caught.value)
+
+
+@given(st.integers(1, 99), st.floats(0.01, 0.99), st.integers(1, 60))
+def test_the_place_of_the_cut_is_inside(count, validation, block_size):
+    cut = stream.place_of_cut(count, validation, block_size)
+    assert 0 <= cut <= count
+    if count >= 2 * (block_size + 1):
+        assert cut == len(stream.split(np.arange(count), validation, block_size)[0])
+
+
 def test_the_hint_of_a_short_text_works():
     with pytest.raises(DataError, match=r"block_size=9") as caught:
         stream.split(np.arange(20), 0.1, 64)

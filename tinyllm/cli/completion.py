@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .parser import Parser
 from .screen import say
 
-SHELLS = ("bash", "zsh", "fish")
+SHELLS = WORDS = ("bash", "zsh", "fish")
 EXAMPLES = """\
   eval "$(tinyllm completion bash)"                                in ~/.bashrc
   eval "$(tinyllm completion zsh)"                                 in ~/.zshrc, after compinit
@@ -52,6 +53,13 @@ def commands() -> dict[str, tuple[str, list[Option]]]:
     }
 
 
+def words_of(name: str) -> tuple[str, ...]:
+    """Return what may follow a command besides its options and files: the WORDS of its module, if it has any."""
+    from .main import NAMES, module_of
+
+    return tuple(getattr(module_of(name), "WORDS", ())) if name in NAMES else ()
+
+
 def _options(parser: Parser) -> list[Option]:
     return [
         Option(
@@ -69,9 +77,13 @@ def bash(found: dict[str, tuple[str, list[Option]]]) -> str:
     """Write the script for bash: words after the command are its options, or files."""
     lines = ["_tinyllm() {", '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" options=""']
     lines.append('  if [ "$COMP_CWORD" -eq 1 ]; then')
-    lines.append(f'    COMPREPLY=($(compgen -W "{" ".join(found)} --help --version" -- "$word")); return')
+    lines.append(f'    COMPREPLY=($(compgen -W "{" ".join(_firsts(found))} --help --version" -- "$word")); return')
     lines.append("  fi")
-    lines.append('  case "${COMP_WORDS[1]} $before" in')
+    lines.append('  local command="${COMP_WORDS[1]}"')
+    lines.append('  if [ "$COMP_CWORD" -gt 2 ]; then case "$command ${COMP_WORDS[2]}" in')
+    lines += [f'    "{name}") command="{name}" ;;' for name in found if " " in name]
+    lines.append("  esac; fi")
+    lines.append('  case "$command $before" in')
     for name, (_, options) in found.items():
         for option in options:
             if option.choices:
@@ -79,11 +91,11 @@ def bash(found: dict[str, tuple[str, list[Option]]]) -> str:
                 lines.append(
                     f'    {patterns}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$word")); return ;;'
                 )
-    lines += ["  esac", '  case "${COMP_WORDS[1]}" in']
-    for name, (_, options) in found.items():
-        flags = " ".join(flag for option in options for flag in option.names)
-        extra = f" {' '.join(SHELLS)}" if name == "completion" else ""
-        lines.append(f'    {name}) options="{flags}{extra}" ;;')
+    lines += ["  esac", '  case "$command" in']
+    for name in dict.fromkeys([*_firsts(found), *found]):
+        flags = [flag for option in found[name][1] for flag in option.names] if name in found else []
+        words = [*flags, *_seconds(found, name), *words_of(name)]
+        lines.append(f'    "{name}") options="{" ".join(words)}" ;;')
     lines += [
         "  esac",
         '  COMPREPLY=($(compgen -W "$options" -- "$word"))',
@@ -97,15 +109,20 @@ def bash(found: dict[str, tuple[str, list[Option]]]) -> str:
 def zsh(found: dict[str, tuple[str, list[Option]]]) -> str:
     """Write the script for zsh, which shows the help text beside each option."""
     lines = ["#compdef tinyllm", "_tinyllm() {", "  local -a commands", "  commands=("]
-    lines += [f"    {_quoted(name + ':' + _no_colon(summary))}" for name, (summary, _) in found.items()]
+    lines += [f"    {_quoted(name + ':' + _no_colon(_about(found, name)))}" for name in _firsts(found)]
     lines += [
         "  )",
         "  if (( CURRENT == 2 )); then",
         "    _describe command commands; return",
         "  fi",
-        '  case "$words[2]" in',
+        '  local command="$words[2]"',
+        '  (( CURRENT > 3 )) && case "$words[2] $words[3]" in',
+        *(f'    "{name}") command="{name}" ;;' for name in found if " " in name),
+        "  esac",
+        '  case "$command" in',
     ]
-    for name, (_, options) in found.items():
+    for name in dict.fromkeys([*_firsts(found), *found]):
+        options = found[name][1] if name in found else []
         parts = []
         for option in options:
             text = f"[{_no_colon(option.help).replace('[', '(').replace(']', ')')}]"
@@ -113,10 +130,13 @@ def zsh(found: dict[str, tuple[str, list[Option]]]) -> str:
                 f":value:({' '.join(option.choices)})" if option.choices else ":value:_files" if option.value else ""
             )
             parts += [_quoted(f"{flag}{text}{value}") for flag in option.names]
-        parts.append(_quoted(f"*:shell:({' '.join(SHELLS)})" if name == "completion" else "*:file:_files"))
+        if seconds := _seconds(found, name):
+            parts.append(_quoted(f"1: : _alternative 'command:command:({' '.join(seconds)})' 'file:file:_files'"))
+        words = words_of(name)
+        parts.append(_quoted(f"*:word:({' '.join(words)})" if words else "*:file:_files"))
         lines += [
-            f"    {name})",
-            "      shift words; (( CURRENT-- ))",
+            f'    "{name}")',
+            f"      shift {len(name.split())} words; (( CURRENT -= {len(name.split())} ))",
             "      _arguments \\",
             "        " + " \\\n        ".join(parts),
             "      ;;",
@@ -127,19 +147,45 @@ def zsh(found: dict[str, tuple[str, list[Option]]]) -> str:
 def fish(found: dict[str, tuple[str, list[Option]]]) -> str:
     """Write the script for fish: one line per option."""
     lines = [
+        "function __tinyllm_command",
+        "  set -l words (commandline -opc) '' ''",
+        '  switch "$words[2] $words[3]"',
+        *(f"    case '{name}'\n      echo '{name}'" for name in found if " " in name),
+        "    case '*'\n      echo $words[2]",
+        "  end",
+        "end",
         "complete -c tinyllm -f -n __fish_use_subcommand -l help",
         "complete -c tinyllm -f -n __fish_use_subcommand -l version",
     ]
-    for name, (summary, options) in found.items():
-        lines.append(f"complete -c tinyllm -f -n __fish_use_subcommand -a {name} -d {_quoted(summary)}")
-        where = f"complete -c tinyllm -n '__fish_seen_subcommand_from {name}'"
-        if name == "completion":
-            lines.append(f"{where} -f -a '{' '.join(SHELLS)}'")
+    for first in _firsts(found):
+        lines.append(f"complete -c tinyllm -f -n __fish_use_subcommand -a {first} -d {_quoted(_about(found, first))}")
+        where = f"complete -c tinyllm -n 'test (__tinyllm_command) = \"{first}\"'"
+        for second in _seconds(found, first):
+            lines.append(f"{where} -a {second} -d {_quoted(_about(found, f'{first} {second}'))}")
+    for name, (_, options) in found.items():
+        where = f"complete -c tinyllm -n 'test (__tinyllm_command) = \"{name}\"'"
+        if words := words_of(name):
+            lines.append(f"{where} -f -a '{' '.join(words)}'")
         for option in options:
             flags = " ".join(f"-l {f[2:]}" if f.startswith("--") else f"-s {f[1:]}" for f in option.names)
             values = f" -x -a '{' '.join(option.choices)}'" if option.choices else " -r" if option.value else " -f"
             lines.append(f"{where} {flags}{values} -d {_quoted(option.help)}")
     return "\n".join(lines) + "\n"
+
+
+def _firsts(found: Iterable[str]) -> list[str]:
+    """List the first words of commands, each once."""
+    return list(dict.fromkeys(name.split()[0] for name in found))
+
+
+def _seconds(found: Iterable[str], first: str) -> list[str]:
+    """List the words that may follow the first one of a command of two."""
+    return [name.split()[1] for name in found if name.startswith(f"{first} ")]
+
+
+def _about(found: dict[str, tuple[str, list[Option]]], name: str) -> str:
+    """Say what a command does, or which there are that begin so."""
+    return found[name][0] if name in found else " or ".join(_seconds(found, name))
 
 
 def _quoted(text: str) -> str:

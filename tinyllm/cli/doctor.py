@@ -211,8 +211,7 @@ def terminal() -> Iterator[Finding]:
 
 
 def data() -> Iterator[Finding]:
-    """Are the texts there that are found by name?"""
-    from .. import assets
+    """Are the texts and vocabularies there that are found by name?"""
     from ..errors import DataError
     from ..train import corpus
 
@@ -224,11 +223,24 @@ def data() -> Iterator[Finding]:
     for path in os.environ.get("TINYLLM_DATA", "").split(os.pathsep):
         if path and not Path(path).is_dir():
             yield Finding("fix", f"TINYLLM_DATA names {path}, which is no folder", "correct TINYLLM_DATA, or unset it")
-    places = [Path(place) for place in os.environ.get("TINYLLM_DATA", "").split(os.pathsep) if place]
-    if any((place / assets.ASSETS["shakespeare"].path).is_file() for place in [*places, assets.cache_folder()]):
+    yield from published()
+
+
+def published() -> Iterator[Finding]:
+    """Which of the files that others published are here, and are they whole?"""
+    from .. import assets
+    from .data import look
+
+    found = {name: look(name) for name in assets.ASSETS}
+    for one in found.values():
+        if one.state == "altered":
+            yield Finding("fix", one.trouble, one.fix)
+    if found["shakespeare"].state == "here":
         yield Finding("ok", "shakespeare: found")
-    else:
+    elif found["shakespeare"].state == "missing":
         yield Finding("ok", "shakespeare: not here yet; --data shakespeare downloads 1.1 MB")
+    here = [name for name, one in found.items() if one.state == "here" and name != "shakespeare"]
+    yield Finding("ok", f"vocabularies here: {', '.join(here) or 'none yet'} (tinyllm data list)")
 
 
 LOOKS: list[Callable[[], Iterator[Finding]]] = [python, packages, compiler, blas, caches, disk, terminal, data]

@@ -42,6 +42,7 @@ def gather() -> dict[str, Any]:
     environment = {name: value for name, value in sorted(os.environ.items()) if _steers(name)}  # before we add to it
     from .. import assets, kernels
     from ..train import manifest
+    from .data import look
 
     facts = manifest.facts()
     folder = Path(kernels.__file__).parent
@@ -56,7 +57,10 @@ def gather() -> dict[str, Any]:
             "numba": {"path": str(numba_cache(folder)), **size_of(numba_cache(folder), ("*.nbi", "*.nbc"))},
             "downloads": {"path": str(downloads), **size_of(downloads, ("*",))},
         },
-        "data": {"TINYLLM_DATA": [path for path in os.environ.get("TINYLLM_DATA", "").split(os.pathsep) if path]},
+        "data": {
+            "TINYLLM_DATA": [path for path in os.environ.get("TINYLLM_DATA", "").split(os.pathsep) if path],
+            "published": {name: look(name).state for name in assets.ASSETS},
+        },
         "package": str(folder.parent),
         "git": facts["git"],
         "environment": environment,
@@ -91,6 +95,9 @@ def table(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"{cache['path']}: {cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB",
         )
     yield "data", ", ".join(facts["data"]["TINYLLM_DATA"]) or "TINYLLM_DATA is not set; python-manual is always there"
+    published = facts["data"]["published"]
+    here = [name for name, state in published.items() if state == "here"]
+    yield "published", f"{', '.join(here) or 'none'}: {len(here)} of {len(published)} are here (tinyllm data list)"
     for name, value in facts["environment"].items():
         yield "set", f"{name}={value}"
 

@@ -13,6 +13,7 @@ import textwrap
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import TinyLLMError, nearest
@@ -21,7 +22,8 @@ from .screen import say
 if TYPE_CHECKING:
     from .parser import Parser
 
-# group -> command -> what it does, in the order of the help text; each command is a module of this package
+# group -> command -> what it does, in the order of the help text; each command is a module of this package, and one of
+# two words ("tokens train") a module of a package in it
 COMMANDS = {
     "Start here": {
         "tour": "watch a GPT learn, and see its gradients checked (3 minutes)",
@@ -30,7 +32,13 @@ COMMANDS = {
         "train": "train a GPT on any text: a file, a folder, standard input",
         "generate": "let a trained model continue a text",
     },
+    "Texts": {
+        "tokens": "show how a text is cut into tokens, how many, at what price",
+        "tokens train": "learn a vocabulary from texts of your own",
+        "tokens compress": "compare encodings over files or languages",
+    },
     "This machine": {
+        "data": "list or fetch published vocabularies and texts",
         "info": "show versions, threads, BLAS, kernels and caches",
         "doctor": "find what keeps tinyllm from running well, one fix per line",
         "completion": "print the completion script for bash, zsh or fish",
@@ -87,11 +95,8 @@ def _run(arguments: list[str]) -> int:
     if name is None:
         return _without_command(arguments)
     if name not in NAMES:
-        close = nearest(name, NAMES)
-        say(f"tinyllm: there is no command {name!r}" + (f"; did you mean {close}?" if close else ""), error=True)
-        say(f"The commands are {', '.join(NAMES)}; tinyllm --help explains them.", error=True)
-        return 2
-    module = import_module(f".{name}", __package__)
+        return _no_command(name, rest)
+    module = module_of(name)
     try:
         namespace = parser_of(name).parse_args(rest)
     except SystemExit as stop:  # argparse has printed its help or its complaint
@@ -100,16 +105,31 @@ def _run(arguments: list[str]) -> int:
 
 
 def _command(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """Split off the command; ``tinyllm help train`` is ``tinyllm train --help``."""
+    """Split off the command, of one word or two; ``tinyllm help train`` is ``tinyllm train --help``."""
     for i, word in enumerate(arguments):
         if word.startswith("-"):
             continue
         rest = arguments[:i] + arguments[i + 1 :]
         if word == "help":
-            other = next((w for w in rest if not w.startswith("-")), None)
+            other, _ = _command([w for w in rest if not w.startswith("-")])
             return (other, ["--help"]) if other else (None, [])
+        if i < len(rest) and (both := f"{word} {rest[i]}") in NAMES:
+            return both, rest[:i] + rest[i + 1 :]
         return word, rest
     return None, []
+
+
+def _no_command(name: str, rest: list[str]) -> int:
+    """Say which commands there are, or how one of two words goes on."""
+    longer = [other for other in NAMES if other.startswith(f"{name} ")]
+    if longer and {"-h", "--help"} & {*rest[:1]}:
+        say("\n".join(f"  tinyllm {other:<17}{summary_of(other)}" for other in longer))
+        return 0
+    asked = " ".join([name, *rest[:1]]) if longer else name
+    close = nearest(asked, NAMES)
+    say(f"tinyllm: there is no command {asked!r}" + (f"; did you mean {close}?" if close else ""), error=True)
+    say(f"The commands are {', '.join(longer or NAMES)}; tinyllm --help explains them.", error=True)
+    return 2
 
 
 def _without_command(arguments: list[str]) -> int:
@@ -127,13 +147,22 @@ def _without_command(arguments: list[str]) -> int:
     return 0
 
 
+def module_of(name: str) -> ModuleType:
+    """Import the module of one command."""
+    return import_module("." + name.replace(" ", "."), __package__)
+
+
+def summary_of(name: str) -> str:
+    """Return what one command does, in a few words."""
+    return next(group[name] for group in COMMANDS.values() if name in group)
+
+
 def parser_of(name: str) -> Parser:
     """Make the parser of one command."""
     from .parser import Parser
 
-    module = import_module(f".{name}", __package__)
-    summary = next(group[name] for group in COMMANDS.values() if name in group)
-    parser = Parser(prog=f"tinyllm {name}", summary=summary, examples=module.EXAMPLES)
+    module = module_of(name)
+    parser = Parser(prog=f"tinyllm {name}", summary=summary_of(name), examples=module.EXAMPLES)
     module.add_arguments(parser)
     return parser
 
@@ -144,7 +173,7 @@ def help_text() -> str:
 
     lines = [*textwrap.wrap(str(about).splitlines()[0], 78), "", "Usage: tinyllm COMMAND [OPTIONS]", ""]
     for group, commands in COMMANDS.items():
-        lines += [group, *(f"  {name:<12}{summary}" for name, summary in commands.items()), ""]
+        lines += [group, *(f"  {name:<17}{summary}" for name, summary in commands.items()), ""]
     lines += [
         "Options",
         "  -h, --help  show this page, or after a command all its options",

@@ -37,16 +37,10 @@ def curve_of(run: Run, rows: list[dict[str, Any]]) -> LossCurve:
         val_steps=[row["step"] for row in evals],
         val=[row["val_loss"] for row in evals],
         lr=[row["lr"] for row in steps],
-        bytes_per_token=bytes_per_token(run),
+        bytes_per_token=run.bytes_per_token,
         title=f"A GPT learns {run.manifest['data']['name']}",
         subtitle=f"{about}; {run.model.count_parameters():,} parameters, {tokens:,} tokens seen",
     )
-
-
-def bytes_per_token(run: Run) -> float:
-    """Return how many bytes of UTF-8 a token of the validation text stands for, on average."""
-    ids = run.val_tokens[:100_000]
-    return len(run.tokenizer.decode_bytes(ids)) / max(len(ids), 1)
 
 
 def varied(tokens: np.ndarray[Any, Any], count: int, tries: int = 200) -> np.ndarray[Any, Any]:

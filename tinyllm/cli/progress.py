@@ -5,6 +5,11 @@ Three callbacks for ``Run.train``, each a context manager:
     Live     a block of lines that is redrawn in place, with texts printed above it
     Plain    one line per event, for logs, pipes, screen readers and NO_COLOR
     Json     one JSON object per line
+
+and Preparing for ``Run.create``, which takes long where a text is long.
+
+A loss is in nats per token. Beside the validation loss stands what it is in bits per byte of text: only that compares
+with runs that have other tokens.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +33,33 @@ if TYPE_CHECKING:
 _KEPT = 2048  # points of the sparkline
 
 
+def _unknown(loss: float) -> float:
+    return math.nan
+
+
+class Preparing:
+    """Says what a run does before its first step where that takes long: a line at the beginning and each quarter."""
+
+    def __init__(self, screen: Screen, silent: bool = False) -> None:
+        self.screen = screen
+        self.silent = silent
+        self.said: tuple[str, int] | None = None
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Take note of how far it is; a total that is not known is None."""
+        now = what, 4 * done // total if total else 0
+        if self.silent or now == self.said:
+            return
+        self.said = now
+        self.screen.line(f"{what}: {done:,} of {total:,}" if done and total else f"{what} ...", style="dim")
+
+
 class Json:
     """Writes every event as one line of JSON: config, steps, eval, sample, checkpoint, result."""
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
+        self.bits: Callable[[float], float] = _unknown  # nats per token -> bits per byte
 
     def write(self, event: str, **values: Any) -> None:
         """Write one line; what JSON cannot hold (NaN, infinity) becomes null."""
@@ -46,9 +74,11 @@ class Json:
 
     def on_start(self, run: Run) -> None:
         """Write the config, the data, and where the run lives."""
+        self.bits = run.bits_per_byte
         self.write(
             "config", folder=str(run.folder), config=run.config.to_dict(), model=run.model.config.to_dict(),
             data=run.manifest["data"], parameters=run.model.count_parameters(), step=run.state.step,
+            bytes_per_token=run.bytes_per_token,
         )  # fmt: skip
 
     def on_step(self, info: StepInfo) -> None:
@@ -56,8 +86,9 @@ class Json:
         self.write("step", **vars(info))
 
     def on_eval(self, step: int, train_loss: float, val_loss: float) -> None:
-        """Write both losses."""
-        self.write("eval", step=step, train_loss=train_loss, val_loss=val_loss)
+        """Write both losses, and the second in bits per byte."""
+        values = {"train_loss": train_loss, "val_loss": val_loss, "val_bits_per_byte": self.bits(val_loss)}
+        self.write("eval", step=step, **values)
 
     def on_sample(self, step: int, text: str) -> None:
         """Write the text."""
@@ -75,6 +106,7 @@ class Plain:
         self.screen = screen
         self.pace = Pace()
         self.last: StepInfo | None = None
+        self.bits: Callable[[float], float] = _unknown  # nats per token -> bits per byte
 
     def __enter__(self) -> Plain:
         return self
@@ -85,6 +117,7 @@ class Plain:
     def on_start(self, run: Run) -> None:
         """Say what is trained on what, and where it is kept."""
         self.pace.start(run)
+        self.bits = run.bits_per_byte
         for line in describe(run):
             self.screen.line(line)
 
@@ -99,9 +132,10 @@ class Plain:
             )
 
     def on_eval(self, step: int, train_loss: float, val_loss: float) -> None:
-        """Print both losses."""
+        """Print both losses, and the second in bits per byte."""
         self.screen.line(
-            f"evaluation at step {step}: training {train_loss:.3f}, validation {val_loss:.3f} nats per token"
+            f"evaluation at step {step}: training {train_loss:.3f}, validation {val_loss:.3f} nats per token, "
+            f"{self.bits(val_loss):.3f} bits per byte"
         )
 
     def on_sample(self, step: int, text: str) -> None:
@@ -126,6 +160,7 @@ class Live:
         self.weight = 1  # how many steps one point of the sparkline stands for
         self.pending: list[float] = []
         self.val: list[tuple[int, float]] = []
+        self.bits: Callable[[float], float] = _unknown  # nats per token -> bits per byte
         self.doing = "reading the text"
         self.live: RichLive | None = None
 
@@ -146,6 +181,7 @@ class Live:
     def on_start(self, run: Run) -> None:
         """Print what is trained on what above the block."""
         self.pace.start(run)
+        self.bits = run.bits_per_byte
         self.doing = "measuring the losses before the first step"
         for line in describe(run):
             self.console.print(self.screen.fit(line), soft_wrap=True)
@@ -202,13 +238,14 @@ class Live:
         from rich.text import Text
 
         parts: list[Any] = [("loss ", "bold"), f"{self.recent():.3f}"]
-        if self.val:
-            step, loss = self.val[-1]
-            parts += [("   validation ", "bold"), f"{loss:.3f} at step {step}"]
-            best_step, best = min(self.val, key=lambda pair: pair[1])
-            if best_step != step:
-                parts += [f" (best {best:.3f} at {best_step})"]
-        parts += ["  nats per token"]
+        if not self.val:
+            return Text.assemble(*parts, " nats per token")
+        step, loss = self.val[-1]
+        bits = self.bits(loss)
+        parts += [("   validation ", "bold"), f"{loss:.3f} nats per token, {bits:.3f} bits per byte at step {step}"]
+        best_step, best = min(self.val, key=lambda pair: pair[1])
+        if best_step != step:
+            parts += [f" (best {best:.3f} at {best_step})"]
         return Text.assemble(*parts)
 
     def _speed(self, info: StepInfo) -> Any:
@@ -269,14 +306,19 @@ class Pace:
 
 def describe(run: Run) -> list[str]:
     """Say in two or three lines what is trained on what."""
+    from ..train.tokenizers import size
+
     model, config, data = run.model.config, run.config, run.manifest["data"]
-    unit = {"bytes": "bytes", "chars": "characters"}.get(config.tokenizer, "tokens")
+    unit = {"bytes": "bytes", "chars": "characters"}.get(config.tokenizer)
+    unit = unit or f"tokens of {run.bytes_per_token:.2f} bytes ({config.tokenizer})"
     lines = [
-        f"text    {data['name']}: {data['tokens']:,} {unit}, vocabulary of {run.tokenizer.n_vocab}",
+        f"text    {data['name']}: {data['tokens']:,} {unit}, vocabulary of {run.tokenizer.n_vocab:,}",
         f"model   {model.n_layer} layers, {model.n_head} heads, {model.n_embd} wide, block {model.block_size}: "
         f"{run.model.count_parameters():,} parameters",
         f"folder  {run.folder}",
     ]
+    if run.tokenizer.n_vocab < (asked := size(config.tokenizer)):
+        lines[0] += f" and not {asked:,}: the text has no pair left to merge"
     if run.state.step:
         lines.append(f"resumed at step {run.state.step} of {config.steps}")
     return lines
@@ -293,7 +335,8 @@ def summary(run: Run, result: Result) -> str:
     }.get(result.stopped, "stopped")
     return (
         f"{why}: {result.steps} steps in {clock(result.seconds)}, validation loss {result.val_loss:.3f} "
-        f"(best {result.best_loss:.3f}) nats per token, {result.tokens_per_second:,.0f} tokens/s"
+        f"(best {result.best_loss:.3f}) nats per token, {run.bits_per_byte(result.val_loss):.3f} bits per byte, "
+        f"{result.tokens_per_second:,.0f} tokens/s"
     )
 
 

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         screen.line()
         stop.visit(tour)
         if tour.interrupted:
-            screen.line(f"Go on with: tinyllm train --resume {folder}")
+            screen.line(f"Go on with: tinyllm train --resume {tour.interrupted}")
             return 130
     screen.line()
     extra = f", {duration(compiled)} of them for compiling kernels this once" if compiled > 3 else ""

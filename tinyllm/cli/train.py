@@ -19,6 +19,7 @@ EXAMPLES = """\
   tinyllm train                                   Python's own manual; needs no download
   tinyllm train notes.txt --steps 500             a text file
   tinyllm train src/ --tokenizer bytes            every text file in a folder
+  tinyllm train notes.txt --tokenizer bpe:1024    on 1,024 tokens, learned from the text itself
   cat *.md | tinyllm train -                      standard input
   tinyllm train --preset shakespeare-cpu          nanoGPT's CPU model, at twice its learning rate
   tinyllm train --resume runs/notes-1             go on where a run stopped
@@ -30,11 +31,13 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("text", metavar="TEXT", nargs="?", help="the same as --data TEXT")
     text = parser.add_argument_group("What to learn from")
     text.add_argument(
-        "--data", metavar="TEXT", help="a file, a folder, - for standard input, python-manual or shakespeare"
-    )
+        "--data", metavar="TEXT", help="a file, a folder, - for standard input, python-manual, shakespeare, or a token "
+        "file (.npy) with the --tokenizer that made it",
+    )  # fmt: skip
     text.add_argument(
-        "--tokenizer", choices=["bytes", "chars"], help="one token per byte, or per character of the text"
-    )
+        "--tokenizer", metavar="KIND", help="bytes, chars, bpe:N (N tokens, learned from the text), gpt2 or another "
+        "published encoding, or the path of a vocabulary file",
+    )  # fmt: skip
     text.add_argument("--validation", type=number(0, above=True), metavar="SHARE", help="of the text, at its end (0.1)")
 
     model = parser.add_argument_group("The model")
@@ -105,20 +108,24 @@ def run(args: argparse.Namespace) -> int:
     from ..train import Run
     from .compiling import compile_kernels
     from .pictures import draw_loss_of
-    from .progress import Json, summary, view
+    from .progress import Json, Preparing, summary, view
 
     screen = Screen.of()
     if args.resume:
         training = Run.open(args.resume)
     else:
         config = config_of(args)
-        training = Run.create(args.out or free_folder(name_of(args, config)), config)
+        folder = args.out or free_folder(name_of(args, config))
+        training = Run.create(folder, config, Preparing(screen, silent=args.json))
     compile_kernels(screen, silent=args.json)
     with view(screen, args.json) as watching:
         result = training.train([watching])
     picture = draw_loss_of(training)
     if isinstance(watching, Json):
-        watching.write("result", **vars(result), folder=str(training.folder), picture=str(picture))
+        bits = training.bits_per_byte(result.val_loss)
+        watching.write(
+            "result", **vars(result), val_bits_per_byte=bits, folder=str(training.folder), picture=str(picture)
+        )
     else:
         if screen.plain:
             screen.line(summary(training, result))

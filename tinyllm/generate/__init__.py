@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .sample import apply_temperature, generate, next_token, sample, stream, top_k
+from .sample import apply_temperature, generate, next_token, prompt_ids, sample, stream, top_k
 
-__all__ = ["apply_temperature", "generate", "next_token", "sample", "stream", "top_k"]
+__all__ = ["apply_temperature", "generate", "next_token", "prompt_ids", "sample", "stream", "top_k"]

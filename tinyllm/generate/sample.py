@@ -19,7 +19,7 @@ from ..autograd import no_grad
 from ..errors import ConfigError, DataError, NaNError
 from ..kernels import softmax
 from ..models import GPT
-from ..tokenizer import Tokenizer
+from ..tokenizer import Encoding, Tokenizer
 
 Array = np.ndarray[Any, Any]
 
@@ -108,12 +108,13 @@ def stream(
     """Yield the continuation of a prompt piece by piece, as soon as its characters are complete.
 
     A piece never ends inside a character: bytes that may be the beginning of one wait for the rest. Bytes that turn out
-    to be no UTF-8 become U+FFFD. The pieces joined are ``tokenizer.decode`` of all the new ids.
+    to be no UTF-8 become U+FFFD. The pieces joined are ``tokenizer.decode`` of all the new ids. Ids that stand for no
+    token are never chosen.
 
     Args:
         model: reads the last ``block_size`` tokens only, however long the text gets.
         tokenizer: the one the model was trained with.
-        prompt: what to continue; an empty one begins after a newline.
+        prompt: what to continue; an empty one begins after a newline. Special tokens in it are plain text.
         max_tokens: how many tokens to add.
         temperature: 0 takes the likeliest token each time; 1 draws as the model says; above 1 more daring.
         top_k: draw among the k likeliest tokens only; None among all.
@@ -125,7 +126,7 @@ def stream(
         NaNError: the model's logits hold NaN.
     """
     _check(model, tokenizer, max_tokens, temperature, top_k, rng)
-    ids = tokenizer.encode(prompt) or [_beginning(tokenizer)]
+    ids = prompt_ids(tokenizer, prompt) or [_beginning(tokenizer)]
     return _pieces(model, tokenizer, ids, max_tokens, temperature, top_k, rng)
 
 
@@ -142,6 +143,15 @@ def generate(
     return "".join(stream(model, tokenizer, prompt, max_tokens, temperature, top_k, rng))
 
 
+def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
+    """Turn a prompt into ids. Special tokens in it are plain text: whoever writes a prompt need not know of them.
+
+    Raises:
+        DataError: the prompt holds a character that the tokenizer does not know.
+    """
+    return tokenizer.encode_ordinary(prompt) if isinstance(tokenizer, Encoding) else tokenizer.encode(prompt)
+
+
 def _pieces(
     model: GPT,
     tokenizer: Tokenizer,
@@ -152,14 +162,27 @@ def _pieces(
     rng: np.random.Generator | None,
 ) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    unused = _unused(tokenizer, model.config.vocab_size)
     for _ in range(max_tokens):
         ids = ids[-model.config.block_size :]  # positions beyond the last block are unknown to the model
-        token = next_token(_last_logits(model, ids), temperature, k, rng)
+        logits = _last_logits(model, ids)
+        if len(unused):
+            logits = np.array(logits)
+            logits[unused] = -np.inf
+        token = next_token(logits, temperature, k, rng)
         ids.append(token)
         if piece := decoder.decode(tokenizer.decode_bytes([token])):
             yield piece
     if rest := decoder.decode(b"", final=True):
         yield rest
+
+
+def _unused(tokenizer: Tokenizer, vocab_size: int) -> Array:
+    """Ids that the model knows and that stand for no token: holes of a published vocabulary, and what lies beyond."""
+    used: Any = range(tokenizer.n_vocab)
+    if isinstance(tokenizer, Encoding):
+        used = [*tokenizer.ranks.values(), *tokenizer.specials.ids.values()]
+    return np.setdiff1d(np.arange(vocab_size), used)
 
 
 def _last_logits(model: GPT, ids: list[int]) -> Array:

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: three decorators, and a cache that knows when it is stale.
+"""How the kernels are compiled: five decorators, and a cache that knows when it is stale.
 
 Flags. ``reassoc`` and ``contract`` let LLVM vectorize sums and fuse multiply-adds, ``nsz`` and ``arcp`` are harmless.
 Full fastmath is never used: it assumes that no NaN and no inf occur, and attention masks with -inf.
@@ -27,6 +27,7 @@ _OPTIONS: Any = {
     "error_model": "numpy",  # a division by zero gives inf or NaN, as in NumPy
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
     "no_cfunc_wrapper": True,  # for calls from C, which nobody makes
+    "_nrt": True,  # references to arrays are counted, also where a caller (``bare``) counts none
 }
 # Of what Numba can turn into parallel loops we ask for prange alone: it is what the source says, and compiles faster.
 PRANGE_ONLY = {
@@ -51,6 +52,19 @@ def inner(function: Callable[..., Any]) -> Any:
     return _compile(function, no_cpython_wrapper=True)
 
 
+def bare(function: Callable[..., Any]) -> Any:
+    """Compile a function that only others call and that makes no arrays: references to those it is given go uncounted.
+
+    Counting them takes longer than many a small function.
+    """
+    return _compile(function, no_cpython_wrapper=True, _nrt=False)
+
+
+def unlocked(function: Callable[..., Any]) -> Any:
+    """Compile a function that lets other Python threads run while it works."""
+    return _compile(function, nogil=True)
+
+
 def parallel(function: Callable[..., Any]) -> Any:
     """Compile a function whose ``prange`` loops are shared by the threads.
 
@@ -63,9 +77,9 @@ def parallel(function: Callable[..., Any]) -> Any:
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
     """Compile with a cache on disk that is valid for exactly this state of the sources."""
     try:
-        dispatcher = njit(cache=True, **_OPTIONS, **options)(function)
+        dispatcher = njit(cache=True, **{**_OPTIONS, **options})(function)
     except RuntimeError:  # no folder for the cache can be written to: every process compiles for itself
-        return njit(**_OPTIONS, **options)(function)
+        return njit(**{**_OPTIONS, **options})(function)
     cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = digest(Path(function.__code__.co_filename).parent)

@@ -19,6 +19,7 @@ from .encoding import Encoding
 from .named import encoding_for_model, encoding_name_for_model, get_encoding, list_encoding_names
 from .scores import ScoredBPE
 from .split import PATTERNS, Pattern, split
+from .train import train_bpe
 from .unicode16 import UNICODE_VERSION
 from .wordpiece import WordPiece
 
@@ -39,6 +40,7 @@ __all__ = [
     "get_encoding",
     "list_encoding_names",
     "split",
+    "train_bpe",
 ]
 
 # what ``to_dict`` writes under "kind" -> the class that reads it

@@ -14,14 +14,14 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..errors import ConfigError, DTypeError, SpecialTokenError
+from ..errors import ConfigError, DTypeError
 from . import bytepair
-from .specials import Specials
+from .specials import Names, Specials
 from .split import Pattern, find_pattern, split
 from .surrogates import without_surrogates
 from .unicode16 import UNICODE_VERSION, classes
@@ -30,9 +30,7 @@ from .vocabulary import Vocabulary
 if TYPE_CHECKING:
     from ..kernels.bpe.encode import Encoder
 
-T = TypeVar("T")
 R = TypeVar("R")
-Names = Literal["all"] | Collection[str]
 
 LONG = 1 << 16  # characters in one text that are worth loading the kernels for
 MUCH = 1 << 20  # characters in many short texts that are, too
@@ -58,6 +56,7 @@ class Encoding(Vocabulary):
 
     Attributes:
         unicode_version: of the character classes that cut the text.
+        rank: of two neighbors, the place of their merge in the order of merging; None where they do not merge.
 
     Raises:
         ConfigError: the vocabulary contradicts itself, or lacks a single byte.
@@ -101,10 +100,10 @@ class Encoding(Vocabulary):
     def _begin(self) -> None:
         """Start with nothing remembered and no kernels."""
         if self.merges is None:
-            self._rank: bytepair.Rank = bytepair.by_id(self.ranks)
+            self.rank: bytepair.Rank = bytepair.by_id(self.ranks)
         else:
             order = {pair: place for place, pair in reversed(list(enumerate(self.merges)))}
-            self._rank = lambda left, right: order.get((left, right))
+            self.rank = lambda left, right: order.get((left, right))
         self._words: dict[bytes, list[int]] = {}
         self._encoder: Encoder | None = None
         self._encoded = 0  # characters so far
@@ -117,14 +116,15 @@ class Encoding(Vocabulary):
         Args:
             text: any str; surrogates that make a pair are joined, a lone one becomes U+FFFD.
             allowed_special: special tokens that are to be recognized, or "all".
-            disallowed_special: special tokens that are an error in the text: "all" for all but the allowed ones; what
-                is in neither is plain text, so ``disallowed_special=()`` makes every special token that.
+            disallowed_special: strings that are an error in the text: "all" for all special tokens but the allowed
+                ones; what is in neither is plain text, so ``disallowed_special=()`` makes every special token that.
 
         Raises:
             SpecialTokenError: the text holds a disallowed special token.
             DTypeError: text is no str.
         """
-        if isinstance(text, str) and not self.specials.may_occur(text):
+        usual = disallowed_special == "all" or not disallowed_special
+        if usual and isinstance(text, str) and not self.specials.may_occur(text):
             return self.encode_ordinary(text)
         ids: list[int] = []
         for part in self.parts(text, allowed_special, disallowed_special):
@@ -133,13 +133,14 @@ class Encoding(Vocabulary):
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Turn a text into token ids; special tokens in it are plain text."""
-        encoder = self._encoder or self._encoder_for(text)
+        encoder = self._encoder
         if encoder and self.pattern.family != "custom" and not self.pattern.normalize:
             try:
                 return encoder.encode_list(text)
             except (UnicodeEncodeError, TypeError):  # surrogates, or no text at all
                 pass
-        text = self._clean(text)
+        text = self.clean(text)
+        encoder = encoder or self._encoder_for(text)
         return self._fast_ids(encoder, text).tolist() if encoder else self._plain_ids(text)
 
     def encode_to_numpy(
@@ -151,7 +152,7 @@ class Encoding(Vocabulary):
             if isinstance(part, int):
                 arrays.append(np.array([part], np.int32))
             else:
-                encoder, clean = self._encoder_for(part), self._clean(part)
+                encoder, clean = self._encoder_for(part), self.clean(part)
                 arrays.append(self._fast_ids(encoder, clean) if encoder else np.array(self._plain_ids(clean), np.int32))
         joined = arrays[0] if len(arrays) == 1 else np.concatenate([np.empty(0, np.int32), *arrays])
         return joined.view(np.uint32)
@@ -164,6 +165,7 @@ class Encoding(Vocabulary):
             >>> get_encoding("cl100k_base").encode_bytes(b" \xec\x8b\xa4\xed")  # doctest: +SKIP
             [62085]
         """
+        data = _as_bytes(data)
         try:
             return self.encode_ordinary(data.decode())
         except UnicodeDecodeError as error:
@@ -174,6 +176,8 @@ class Encoding(Vocabulary):
 
     def encode_piece(self, piece: bytes) -> list[int]:
         """Turn bytes into token ids without cutting them."""
+        if not isinstance(piece, bytes):
+            piece = _as_bytes(piece)
         if self._encoder:
             return self._encoder.encode_piece(piece)
         found = self._words.get(piece)
@@ -183,7 +187,7 @@ class Encoding(Vocabulary):
                 found = [ranks[piece]]
             else:
                 merge = bytepair.merge_all if len(piece) < 64 else bytepair.merge_all_by_heap
-                found = [ranks[part] for part in merge(piece, self._rank)]
+                found = [ranks[part] for part in merge(piece, self.rank)]
             if len(self._words) >= _MOST_WORDS:
                 self._words.clear()
             self._words[piece] = found
@@ -200,12 +204,12 @@ class Encoding(Vocabulary):
         """Encode several texts, on several threads where that is faster; otherwise as ``encode``."""
         return self._each(
             lambda one: self.encode(one, allowed_special=allowed_special, disallowed_special=disallowed_special),
-            text, num_threads, sum(map(len, text)),
+            text, num_threads,
         )  # fmt: skip
 
     def encode_ordinary_batch(self, text: list[str], *, num_threads: int = 8) -> list[list[int]]:
         """Encode several texts, on several threads where that is faster; otherwise as ``encode_ordinary``."""
-        return self._each(self.encode_ordinary, text, num_threads, sum(map(len, text)))
+        return self._each(self.encode_ordinary, text, num_threads)
 
     def encode_with_unstable(
         self, text: str, *, allowed_special: Names = (), disallowed_special: Names = "all"
@@ -244,7 +248,7 @@ class Encoding(Vocabulary):
             if isinstance(part, int):
                 total += 1
             elif (encoder := self._encoder_for(part)) and self.pattern.family != "custom":
-                total += encoder.count(self._clean(part).encode())
+                total += encoder.count(self.clean(part).encode())
             else:
                 total += len(self.encode_ordinary(part))
         return total
@@ -280,18 +284,13 @@ class Encoding(Vocabulary):
         Raises:
             SpecialTokenError: the text holds a disallowed special token.
         """
+        allowed, forbidden = self.specials.choose(allowed_special, disallowed_special)
         if not isinstance(text, str):
             raise DTypeError(f"encode: the text is a {type(text).__name__}", hint="a str; for bytes, encode_bytes")
-        allowed = self.specials.names if allowed_special == "all" else frozenset(allowed_special)
-        forbidden = self.specials.names - allowed if disallowed_special == "all" else frozenset(disallowed_special)
-        if not (allowed or forbidden) or not self.specials.may_occur(text):
+        if not (allowed or forbidden) or (forbidden <= self.specials.names and not self.specials.may_occur(text)):
             return [text]
-        for place, name in self.specials.occurrences(text, forbidden):
-            raise SpecialTokenError(
-                f"encode: the text holds the special token {name!r} at character {place:,}",
-                hint=f"allowed_special={{{name!r}}} if it is meant as that token, disallowed_special=() if it is "
-                "plain text",
-            )
+        text = without_surrogates(text)
+        self.specials.refuse(text, forbidden)
         found: list[str | int] = []
         done = 0
         for place, name in self.specials.occurrences(text, allowed):
@@ -299,7 +298,8 @@ class Encoding(Vocabulary):
             done = place + len(name)
         return [*found, text[done:]] if done < len(text) or not found else found
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
+        """Return a text as it is cut into pieces: without surrogates, and in the normal form of the pattern."""
         if not isinstance(text, str):
             raise DTypeError(f"encode: the text is a {type(text).__name__}", hint="a str; for bytes, encode_bytes")
         text = without_surrogates(text)
@@ -343,7 +343,7 @@ class Encoding(Vocabulary):
             np.frombuffer(classes(), np.uint8),
             FAMILIES.get(self.pattern.family, FAMILIES["whole"]),
             self.pattern.digits,
-            int(self.pattern.ends_whole),
+            self.pattern.ends_whole,
             list(ids),
             np.array(list(ids.values()), np.int32),
             merges,
@@ -351,16 +351,19 @@ class Encoding(Vocabulary):
             self.ignore_merges,
         )
 
-    def _each(self, work: Callable[[T], R], items: Sequence[T], num_threads: int, characters: int) -> list[R]:
+    def _each(self, work: Callable[[str], R], texts: Sequence[str], num_threads: int) -> list[R]:
         """Do the work on threads where the kernels, which let other threads run, have enough of it."""
-        if num_threads < 2 or len(items) < 2 or characters < LONG or not self._encoder_for("x" * LONG):
-            return [work(item) for item in items]
+        if isinstance(texts, str):
+            raise DTypeError("encode: one text where several are due", hint="a list of texts; for one text, encode")
+        characters = sum(len(text) for text in texts if isinstance(text, str))
+        if num_threads < 2 or len(texts) < 2 or characters < LONG or not self._encoder_for("x" * LONG):
+            return [work(text) for text in texts]
         from concurrent.futures import ThreadPoolExecutor
 
         from ..kernels import threads
 
-        with ThreadPoolExecutor(min(num_threads, threads())) as pool:
-            return list(pool.map(work, items))
+        with ThreadPoolExecutor(min(num_threads, threads(), len(texts))) as pool:
+            return list(pool.map(work, texts))
 
     def __getstate__(self) -> dict[str, Any]:
         kept = ("name", "pattern", "ranks", "merges", "counts", "ignore_merges", "tie")
@@ -381,3 +384,9 @@ class Encoding(Vocabulary):
 
     def __repr__(self) -> str:
         return f"<Encoding {self.name!r}>"
+
+
+def _as_bytes(data: bytes) -> bytes:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise DTypeError(f"encode: the data are a {type(data).__name__}", hint="bytes; for a str, encode")
+    return bytes(data)

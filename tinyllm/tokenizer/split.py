@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..errors import ConfigError, DataError, nearest
@@ -28,6 +28,7 @@ _SPACES = frozenset((SPACE,))
 _HEADS = frozenset((UPPER, CASELESS, MARK))  # what the capital part of a word is made of in o200k
 _TAILS = frozenset((LOWER, CASELESS, MARK))  # and its small part
 _ANY_CASE = "sdmtSDMT\u017f"  # U+017F is an s to regular expressions that ignore case
+_FLAGS = {"a": re.ASCII, "i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}  # spelled
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,11 @@ def find_pattern(pattern: Pattern | re.Pattern[str] | str | None) -> Pattern:
         return pattern
     if pattern is None:
         return PATTERNS["none"]
-    if isinstance(pattern, re.Pattern):
-        return Pattern("custom", pattern.pattern, "custom")
+    if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
+        flags = "".join(letter for letter, flag in _FLAGS.items() if pattern.flags & flag)
+        return Pattern("custom", f"(?{flags}){pattern.pattern}" if flags else pattern.pattern, "custom")
+    if not isinstance(pattern, str):
+        raise ConfigError(f"a split pattern cannot be {pattern!r}", hint="a name, a regex, or re.compile(...) of a str")
     found = PATTERNS.get(pattern) or SPELLINGS.get(pattern)
     if found is None:
         raise ConfigError(
@@ -190,7 +194,7 @@ def _cl100k(text: str, kinds: bytes, p: int, pattern: Pattern) -> int:
     if kinds[p + lead] in _LETTERS:
         return _over(kinds, p + lead, _LETTERS)
     if kinds[p] == NUMBER:
-        return min(_over(kinds, p, _NUMBERS), p + pattern.digits)
+        return _numbers(kinds, p, pattern.digits)
     q = p + (text[p] == " ")
     if kinds[q] in _OTHERS:
         return _over_signs(text, _over(kinds, q, _OTHERS), "\r\n")
@@ -201,7 +205,7 @@ def _o200k(text: str, kinds: bytes, p: int, pattern: Pattern) -> int:
     if end := _word(text, kinds, p):
         return (text[end : end + 1] == "'" and _contraction(text, end, _ANY_CASE)) or end
     if kinds[p] == NUMBER:
-        return min(_over(kinds, p, _NUMBERS), p + pattern.digits)
+        return _numbers(kinds, p, pattern.digits)
     q = p + (text[p] == " ")
     if kinds[q] in _OTHERS:
         return _over_signs(text, _over(kinds, q, _OTHERS), "\r\n/")
@@ -218,6 +222,13 @@ def _over(kinds: bytes, p: int, run: frozenset[int]) -> int:
     while kinds[p] in run:
         p += 1
     return p
+
+
+def _numbers(kinds: bytes, p: int, most: int) -> int:
+    end = p + 1
+    while kinds[end] == NUMBER and end - p != most:
+        end += 1
+    return end
 
 
 def _over_signs(text: str, p: int, signs: str) -> int:
@@ -273,26 +284,70 @@ def _capitals_then_small(kinds: bytes, p: int) -> int:
     return end if end > p else 0
 
 
+# where a text may be cut before all of it is there
+
+
 def last_safe_cut(text: str, pattern: Pattern) -> int:
     """Return the last place at which a piece starts whatever follows, and before which all is decided; 0 for none.
 
-    Between two such characters no rule of any family reaches across: a letter or number and a space; any sign and a
-    space that ends no line; a letter and a number or sign (not an apostrophe); a number and what is no number. Used to
-    encode texts as they come in.
+    What stands on its two sides can be split apart, and joined the pieces are those of the whole. Two characters tell:
+    between them no rule of the family reaches across. Texts are encoded with it as they come in.
 
     Example:
         >>> last_safe_cut("It was the bes", PATTERNS["gpt2"])
         10
     """
-    table = classes()
-    for q in range(len(text) - 1, 0, -1):
-        before, after = table[ord(text[q - 1])], table[ord(text[q])]
-        if after == SPACE:
-            safe = before != SPACE and (text[q] not in "\r\n" or before in _LETTERS or before == NUMBER)
-        elif before in _LETTERS:
-            safe = after == NUMBER or (after == OTHER and text[q] != "'")
-        else:
-            safe = before == NUMBER and after != NUMBER
-        if safe and (not pattern.normalize or text[q].isascii()):  # an ASCII character never joins what stands before
-            return q
-    return 0
+    if pattern.family not in _SCANS:  # in a regex of the user's own, anything may reach anywhere
+        return 0
+    return next((q for q in range(len(text) - 1, 0, -1) if _is_safe(text, q, pattern)), 0)
+
+
+def _is_safe(text: str, q: int, pattern: Pattern) -> bool:
+    left, right = text[q - 1], text[q]
+    table, family = classes(), pattern.family
+    before, after = table[ord(left)], table[ord(right)]
+    if pattern.normalize:
+        if unicodedata.category(right)[0] in "LM":  # only marks and some letters join with what stands before them
+            return False
+        before = table[ord(unicodedata.normalize("NFC", left)[-1])]
+    if before == SPACE:  # it may lead what follows; a line end does not
+        if left not in "\r\n" or after == SPACE:
+            return False
+        if family == "gpt2":  # nor does it there, but it leaves the run of spaces that it ends
+            return q > 1 and table[ord(text[q - 2])] != SPACE
+        return right != "/" or family == "cl100k"
+    if after == SPACE:  # line ends belong to the signs before them, but in gpt2
+        return right not in "\r\n" or before not in _OTHERS or family == "gpt2"
+    if before == NUMBER or after == NUMBER:
+        return before != after
+    if before in _LETTERS:  # in o200k marks are part of the word, and contractions, too
+        return after not in _LETTERS and (family != "o200k" or (after == OTHER and right != "'"))
+    return family == "gpt2" and after in _LETTERS and left != "'"  # elsewhere any sign may lead a word
+
+
+class _Watched(bytes):
+    """Classes of characters that remember the last place that was asked for."""
+
+    reach = 0
+
+    def __getitem__(self, place: int) -> int:  # type: ignore[override]
+        self.reach = max(self.reach, place)
+        return super().__getitem__(place)
+
+
+def reaches(text: str, pattern: Pattern) -> Iterator[tuple[int, int]]:
+    """Yield of each piece its end, and its reach: any text that is longer than that and begins alike has this piece.
+
+    Only for the families that have a scan.
+
+    Example:
+        >>> list(reaches("a  b", PATTERNS["gpt2"]))
+        [(1, 1), (2, 3), (4, 4)]
+    """
+    next_end, table = _SCANS[pattern.family], classes()
+    kinds = _Watched(bytes([table[ord(char)] for char in text] + [_END]))
+    start = 0
+    while start < len(text):
+        start = next_end(text, kinds, start, pattern)
+        kinds.reach = max(kinds.reach, start)  # signs and contractions are looked for without asking for classes
+        yield start, kinds.reach

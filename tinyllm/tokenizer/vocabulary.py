@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, TokenError
+from ..errors import ConfigError, DTypeError, TokenError
 from .specials import Specials
 from .surrogates import without_surrogates
 
@@ -56,13 +57,19 @@ class Vocabulary:
                 "there are texts it could not encode",
                 hint="a vocabulary of at least 256 tokens",
             )
-        ids = list(self.ranks.values())
-        taken = set(ids)
-        if len(taken) != len(ids) or min(ids) < 0:
-            raise ConfigError(f"{self.name}: two tokens have the same id, or an id is negative")
+        for token in self.ranks:
+            if not token or type(token) is not bytes:
+                raise ConfigError(f"{self.name}: {token!r} cannot be a token", hint="bytes, at least one")
+        ids = [*self.ranks.values(), *self.specials.ids.values()]
+        if not {type(i) for i in ids} <= {int} or min(ids) < 0 or max(ids) >= 1 << 31:
+            wrong = next(i for i in ids if type(i) is not int or not 0 <= i < 1 << 31)
+            raise ConfigError(f"{self.name}: {wrong!r} cannot be the id of a token", hint="a whole number from 0")
+        taken = set(self.ranks.values())
+        if len(taken) != len(self.ranks):
+            raise ConfigError(f"{self.name}: two tokens have the same id")
         for special, i in self.specials.ids.items():
-            if not special or i < 0 or i in taken:
-                raise ConfigError(f"{self.name}: the special token {special!r} is empty, or its id {i} is another's")
+            if i in taken:
+                raise ConfigError(f"{self.name}: the id {i} of the special token {special!r} is another token's")
         for left, right in self.merges or ():
             if not {left, right, left + right} <= self.ranks.keys():
                 raise ConfigError(f"{self.name}: the merge of {left!r} and {right!r} is not one of tokens")
@@ -103,9 +110,19 @@ class Vocabulary:
         """Tell whether this is the id of a special token."""
         return token in self.specials.ids.values()
 
+    @cached_property
+    def longest_token(self) -> int:
+        """How many bytes the longest token spells, special ones aside."""
+        return max(map(len, self.ranks))
+
+    @cached_property
+    def sorted_tokens(self) -> tuple[bytes, ...]:
+        """The bytes of all tokens but the special ones, sorted."""
+        return tuple(sorted(self.ranks))
+
     def token_byte_values(self) -> list[bytes]:
         """Return the bytes of all tokens but the special ones, sorted."""
-        return sorted(self.ranks)
+        return list(self.sorted_tokens)
 
     def encode_single_token(self, text_or_bytes: str | bytes) -> int:
         """Return the id of a token, special or not.
@@ -156,13 +173,16 @@ class Vocabulary:
 
         Raises:
             TokenError: an id stands for no token.
+            DTypeError: it is no whole number.
         """
-        ids: Sequence[int] = tokens.tolist() if isinstance(tokens, np.ndarray) else list(tokens)
         table = self._tokens
         try:
+            ids: Sequence[int] = tokens.tolist() if isinstance(tokens, np.ndarray) else list(tokens)
             found = [table[i] for i in ids]
         except IndexError:
             found = [None]
+        except TypeError:
+            raise DTypeError("decode: these are no token ids", hint="a list or an array of whole numbers") from None
         if None in found or (ids and min(ids) < 0):
             wrong = next(i for i in ids if not 0 <= i < len(table) or table[i] is None)
             raise TokenError(f"{self.name}: there is no token {wrong}", hint=f"ids from 0 to {self.max_token_value}")

@@ -9,13 +9,14 @@ model, tokenizer, run = train.load("runs/manual")
 
 from __future__ import annotations
 
-from . import callbacks, checkpoint, corpus, manifest, metrics, stream
+from . import bits, callbacks, checkpoint, corpus, manifest, metrics, stream
 from .callbacks import Result, StepInfo
 from .config import PRESETS, TrainConfig
 from .corpus import Corpus
 from .loop import estimate_loss, take_step
 from .run import Run, load
 from .state import State
+from .tokenfile import write_token_file
 
 __all__ = [
     "PRESETS",
@@ -25,6 +26,7 @@ __all__ = [
     "State",
     "StepInfo",
     "TrainConfig",
+    "bits",
     "callbacks",
     "checkpoint",
     "corpus",
@@ -34,4 +36,5 @@ __all__ = [
     "metrics",
     "stream",
     "take_step",
+    "write_token_file",
 ]

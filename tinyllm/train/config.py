@@ -11,8 +11,8 @@ from typing import Any
 from .. import nn
 from ..errors import ConfigError, nearest
 from ..models import GPTConfig
+from . import tokenizers
 
-TOKENIZERS = ("bytes", "chars")
 DERIVED: Any = None  # the default of a number that follows from others
 SCHEDULES = ("cosine", "linear", "wsd", "constant")
 OPTIMIZERS: dict[str, Any] = {"adamw": nn.optim.AdamW, "lion": nn.optim.Lion}
@@ -23,9 +23,12 @@ class TrainConfig:
     """What to learn from, what to train, how, and for how long.
 
     Attributes:
-        data: "python-manual", "shakespeare", a file, a folder, or "-" for standard input.
-        tokenizer: "bytes" or "chars".
-        validation: fraction of the tokens, at the end of the text, that is only evaluated on.
+        data: "python-manual", "shakespeare", a file, a folder, "-" for standard input, or a token file (.npy, as
+            ``write_token_file`` leaves it) with the tokenizer it was written with.
+        tokenizer: "bytes", "chars", "bpe:1024" (learned from the training part of the text, as many tokens as it says),
+            a named encoding such as "gpt2", or the path of a vocabulary file.
+        validation: fraction of the text, at its end, that is only evaluated on. It is cut off in characters, before
+            anything is turned into ids, so that runs with different tokenizers are evaluated on the same text.
         model: a preset of GPTConfig ("gpt2", "modern"), or a dictionary of its fields, with "preset" to start from one.
             The vocabulary size comes from the tokenizer, the block size from here.
         block_size: T, how many tokens the model sees at once.
@@ -120,7 +123,7 @@ class TrainConfig:
                 self._check_number(name, whole=True, low=1)
         if self.max_seconds is not None:
             self._check_number("max_seconds", above=0)
-        self._check_choice("tokenizer", TOKENIZERS)
+        tokenizers.check(self.tokenizer)
         self._check_choice("schedule", SCHEDULES)
         self._check_choice("optimizer", OPTIMIZERS)
         for name in ("data", "sample_prompt"):

@@ -107,6 +107,16 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def fingerprint(saved: dict[str, Any]) -> str:
+    """Return the fingerprint of what JSON can hold, however it is laid out in a file.
+
+    Example:
+        >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+        True
+    """
+    return hashlib.sha256(json.dumps(saved, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def _version(package: str) -> str | None:
     try:
         return version(package)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ import numpy as np
 
 from .. import atomic, tokenizer
 from ..errors import CheckpointError, ConfigError, DataError
-from ..generate import generate
+from ..generate import generate, prompt_ids
 from ..models import GPT, flops_per_token
-from . import checkpoint, corpus, lock, loop, manifest, metrics, state, stream
+from . import bits, checkpoint, lock, loop, manifest, metrics, state, stream
 from .callbacks import Listeners, Result, StepInfo
 from .config import TrainConfig
+from .material import Material, gather
+from .tokenizers import Told
 
 _INIT, _BATCHES, _SAMPLES = 1, 2, 3  # each part of the run's randomness has a generator of its own
 _FIXED = ("data", "tokenizer", "validation", "model", "block_size", "optimizer", "seed")
@@ -56,7 +59,8 @@ class Run:
         self.manifest = about
         self.tokenizer = words
         tokens = stream.open_tokens(folder / "tokens.npy")
-        self.train_tokens, self.val_tokens = stream.split(tokens, config.validation, config.block_size)
+        cut = about["data"].get("cut")
+        self.train_tokens, self.val_tokens = stream.split(tokens, config.validation, config.block_size, cut)
         model = GPT(config.gpt_config(words.n_vocab), self._rng(_INIT))
         batches = stream.Stream(self.train_tokens, config.batch_size, config.block_size, self._rng(_BATCHES))
         self.state = state.State(model, state.optimizer_of(config, model), batches)
@@ -81,33 +85,35 @@ class Run:
         """Where each step and evaluation is written down."""
         return self.folder / "metrics.jsonl"
 
+    @cached_property
+    def bytes_per_token(self) -> float:
+        """How many bytes of text a token stands for, over the part of the validation text that is evaluated."""
+        config = self.config
+        sizes = config.batch_size, config.block_size, config.eval_batches
+        return bits.bytes_per_token(self.val_tokens, bits.lengths(self.tokenizer), *sizes)
+
+    def bits_per_byte(self, val_loss: float) -> float:
+        """Turn a validation loss of this run into bits per byte, which compare with those of other tokenizers."""
+        return bits.bits_per_byte(val_loss, self.bytes_per_token)
+
     # beginnings
 
     @classmethod
-    def create(cls, folder: str | Path, config: TrainConfig) -> Run:
-        """Begin a run: read the text, turn it into ids, write the folder.
+    def create(cls, folder: str | Path, config: TrainConfig, told: Told | None = None) -> Run:
+        """Begin a run: read the text, cut it in two, turn it into ids, write the folder.
 
         Args:
             folder: is made; it must not hold a run already.
             config: what to do.
+            told: is told (what, how much is done, of how much) while a tokenizer is learned.
 
         Raises:
             ConfigError: the folder holds a run, or the config does not fit.
-            DataError: the text cannot be had, or is too short.
+            DataError: the text or the tokenizer cannot be had, or the text is too short.
             CheckpointError: the folder cannot be written.
         """
         folder = _free(folder)
-        text = corpus.load(config.data)
-        words = tokenizer.CharTokenizer(text.text) if config.tokenizer == "chars" else tokenizer.ByteTokenizer()
-        tokens = words.encode_to_numpy(text.text)
-        data = {
-            "source": text.source,
-            "name": text.name,
-            "sha256": text.sha256,
-            "files": text.files,
-            "skipped": len(text.skipped),
-        }
-        return cls._write(folder, config.but(data=text.source), words, tokens, data)
+        return cls._write(folder, gather(config, told))
 
     @classmethod
     def open(cls, folder: str | Path, **changes: Any) -> Run:
@@ -135,16 +141,16 @@ class Run:
         """Begin the run that a manifest describes once more, in another folder.
 
         Trained on the same machine it gives the same numbers to the last bit; ``manifest.differences(run.manifest)``
-        of the old manifest lists what may stand in the way. The ids are taken from beside the manifest if they are
-        there, else made again from the text.
+        of the old manifest lists what may stand in the way. The ids and the tokenizer are taken from beside the
+        manifest if they are there, else made again from the text.
 
         Args:
             path: a manifest.json, or the run folder it lies in.
             folder: of the new run.
 
         Raises:
-            CheckpointError: the manifest cannot be read.
-            DataError: the text is no longer what it was.
+            CheckpointError: the manifest or what lies beside it cannot be read, or is of another run.
+            DataError: the text or the tokenizer is no longer what it was.
             ConfigError: the folder holds a run.
         """
         path = Path(path)
@@ -154,48 +160,43 @@ class Run:
         folder = _free(folder)
         data = about["data"]
         beside = path.parent / "tokens.npy"
-        if beside.exists() and manifest.sha256_of_file(beside) == data["tokens_sha256"]:
-            words, tokens = tokenizer.from_dict(_json_in(path.parent / "tokenizer.json")), stream.open_tokens(beside)
-            return cls._write(folder, config, words, tokens, data)
+        words = _tokenizer_in(path.parent, about) if (path.parent / "tokenizer.json").exists() else None
+        if words and beside.exists() and manifest.sha256_of_file(beside) == data["tokens_sha256"]:
+            return cls._write(folder, Material(config, words, stream.open_tokens(beside), data))
         if config.data == "-":
             raise DataError(
                 "the text came from standard input and is not kept", hint=f"put the run's tokens.npy at {beside}"
             )
-        sha256 = corpus.load(config.data).sha256
-        if sha256 != data["sha256"]:
+        again = gather(config, words=words, sha256=data["sha256"])
+        if (then := about.get("tokenizer")) and manifest.fingerprint(again.words.to_dict()) != then["sha256"]:
             raise DataError(
-                f"{config.data}: is no longer the text of this run (sha256 {sha256[:12]}, then {data['sha256'][:12]})",
-                hint=f"put the run's tokens.npy at {beside}, or the old text in its place",
+                f"tokenizer: {config.tokenizer} is no longer the tokenizer of this run",
+                hint=f"put the run's tokenizer.json into {path.parent}",
             )
-        return cls.create(folder, config)
+        return cls._write(folder, again)
 
     @classmethod
-    def _write(
-        cls,
-        folder: Path,
-        config: TrainConfig,
-        words: tokenizer.Tokenizer,
-        tokens: stream.Array,
-        data: dict[str, Any],
-    ) -> Run:
+    def _write(cls, folder: Path, material: Material) -> Run:
         """Check that everything fits, write the files of a new run, its manifest last, and open it."""
-        stream.split(tokens, config.validation, config.block_size)
+        config, words, tokens = material.config, material.words, material.tokens
+        stream.split(tokens, config.validation, config.block_size, material.data.get("cut"))
         config.gpt_config(words.n_vocab)
-        words.encode(config.sample_prompt)
+        prompt_ids(words, config.sample_prompt)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise atomic.cannot_write(folder, error) from error
         stream.write_tokens(folder / "tokens.npy", np.asarray(tokens))
-        atomic.write_json(folder / "tokenizer.json", words.to_dict())
+        saved = words.to_dict()
+        atomic.write_json(folder / "tokenizer.json", saved)
         atomic.write_json(folder / "config.json", config.to_dict())
         sha256 = manifest.sha256_of_file(folder / "tokens.npy")
-        data = {**data, "tokens": len(tokens), "tokens_sha256": sha256}
         about = {
             "format": manifest.FORMAT,
             "seed": config.seed,
             **manifest.facts(),
-            "data": data,
+            "data": {**material.data, "tokens": len(tokens), "tokens_sha256": sha256},
+            "tokenizer": {"n_vocab": words.n_vocab, "sha256": manifest.fingerprint(saved)},
             "config": config.to_dict(),
         }
         atomic.write_json(folder / "manifest.json", about)
@@ -207,7 +208,7 @@ class Run:
         folder = Path(folder).expanduser()
         about = manifest.read(folder / "manifest.json")
         config = TrainConfig.from_dict({**_json_in(folder / "config.json"), **changes})
-        return cls(folder, config, about, tokenizer.from_dict(_json_in(folder / "tokenizer.json")))
+        return cls(folder, config, about, _tokenizer_in(folder, about))
 
     # the training itself
 
@@ -233,7 +234,7 @@ class Run:
             self._note_changes()
             rows = metrics.Metrics(self.metrics_path)
             try:
-                everyone = Listeners([_Recorder(rows), *listeners.callbacks])
+                everyone = Listeners([_Recorder(rows, self), *listeners.callbacks])
                 everyone.tell("on_start", self)
                 result = loop.train(
                     self.state,
@@ -323,6 +324,18 @@ def _free(folder: str | Path) -> Path:
     return folder
 
 
+def _tokenizer_in(folder: Path, about: dict[str, Any]) -> tokenizer.Tokenizer:
+    """Load the tokenizer of a run, refusing one that its ids were not made with."""
+    saved = _json_in(folder / "tokenizer.json")
+    then = about.get("tokenizer", {}).get("sha256")  # runs of earlier versions do not say
+    if then not in (None, now := manifest.fingerprint(saved)):
+        raise CheckpointError(
+            f"{folder / 'tokenizer.json'}: is not the tokenizer of this run (sha256 {now[:12]}, then {then[:12]})",
+            hint="put the old one back, or begin another run",
+        )
+    return tokenizer.from_dict(saved)
+
+
 def _json_in(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -335,15 +348,17 @@ def _json_in(path: Path) -> dict[str, Any]:
 class _Recorder:
     """The callback that writes metrics.jsonl."""
 
-    def __init__(self, rows: metrics.Metrics) -> None:
+    def __init__(self, rows: metrics.Metrics, run: Run) -> None:
         self.rows = rows
+        self.run = run
 
     def on_step(self, info: StepInfo) -> None:
         values = dict(vars(info))
         self.rows.write("step", values.pop("step"), **values)
 
     def on_eval(self, step: int, train_loss: float, val_loss: float) -> None:
-        self.rows.write("eval", step, train_loss=train_loss, val_loss=val_loss)
+        bits = self.run.bits_per_byte(val_loss)
+        self.rows.write("eval", step, train_loss=train_loss, val_loss=val_loss, val_bits_per_byte=bits)
 
     def on_sample(self, step: int, text: str) -> None:
         self.rows.write("sample", step, text=text)

@@ -13,6 +13,11 @@ from ..errors import CheckpointError, DataError
 Array = np.ndarray[Any, Any]
 
 
+def token_dtype(vocab_size: int) -> Any:
+    """Return the smallest dtype that holds every id of a vocabulary: uint16 up to 65,536 of them, else uint32."""
+    return np.uint16 if vocab_size <= 2**16 else np.uint32
+
+
 def write_tokens(path: Path, tokens: Array) -> None:
     """Save token ids as a .npy file, which NumPy can map into memory.
 
@@ -43,16 +48,17 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def split(tokens: Array, validation: float, block_size: int) -> tuple[Array, Array]:
+def split(tokens: Array, validation: float, block_size: int, cut: int | None = None) -> tuple[Array, Array]:
     """Cut off the last part for validation, at least one block of it.
 
     Args:
         tokens: ids (N,).
         validation: the fraction to hold out, 0.1 as in nanoGPT.
         block_size: T; each part must hold one block and the token after it.
+        cut: where the last part begins, if that is settled: a text is cut before it is turned into ids.
 
     Raises:
-        DataError: the text is too short, or repeats a single token.
+        DataError: the text or one of its parts is too short, or the text repeats a single token.
 
     Example:
         >>> train, held_out = split(np.arange(100), 0.1, block_size=8)
@@ -72,8 +78,26 @@ def split(tokens: Array, validation: float, block_size: int) -> tuple[Array, Arr
             f"the text repeats one symbol {count} times: there is nothing to learn",
             hint="a text with at least two symbols",
         )
-    cut = min(int(count * (1 - validation)), count - needed)
-    return tokens[: max(cut, needed)], tokens[max(cut, needed) :]
+    if cut is None:
+        cut = place_of_cut(count, validation, block_size)
+    if min(cut, count - cut) < needed:
+        short, what = min((cut, "to learn from"), (count - cut, "to validate on"))
+        raise DataError(
+            f"the part of the text {what} has {short} tokens, and a block of {block_size} needs {needed}",
+            hint=f"a longer text, another share for validation, or block_size={max(short - 1, 1)}",
+        )
+    return tokens[:cut], tokens[cut:]
+
+
+def place_of_cut(count: int, validation: float, block_size: int) -> int:
+    """Return where the last part begins that is only validated on, so that both parts hold a block if they can.
+
+    Example:
+        >>> place_of_cut(1000, 0.1, block_size=8), place_of_cut(1000, 0.001, block_size=8)
+        (900, 991)
+    """
+    needed = min(block_size + 1, count // 2)
+    return max(min(int(count * (1 - validation)), count - needed), needed)
 
 
 def get_batch(tokens: Array, batch_size: int, block_size: int, rng: np.random.Generator) -> tuple[Array, Array]:

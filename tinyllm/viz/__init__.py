@@ -16,42 +16,67 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .attention import AttentionMaps, draw_attention
+    from .compression import Compression, draw_compression
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
     from .loss import LossCurve, draw_loss
+    from .merges import Merge, MergeTrace, merges_page, staircase
+    from .merges_figure import draw_merges
     from .style import save
     from .terminal import curve, sparkline
+    from .tokens import TokenText, tokens_page
+    from .tokens_figure import draw_tokens
 
 _HOMES = {
     "AttentionMaps": "attention",
+    "Compression": "compression",
     "Edge": "graph",
     "GradientErrors": "gradient",
     "Graph": "graph",
     "LossCurve": "loss",
+    "Merge": "merges",
+    "MergeTrace": "merges",
     "Node": "graph",
+    "TokenText": "tokens",
     "curve": "terminal",
     "draw_attention": "attention",
+    "draw_compression": "compression",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
     "draw_loss": "loss",
+    "draw_merges": "merges_figure",
+    "draw_tokens": "tokens_figure",
+    "merges_page": "merges",
     "save": "style",
     "sparkline": "terminal",
+    "staircase": "merges",
+    "tokens_page": "tokens",
 }
 
 __all__ = [
     "AttentionMaps",
+    "Compression",
     "Edge",
     "GradientErrors",
     "Graph",
     "LossCurve",
+    "Merge",
+    "MergeTrace",
     "Node",
+    "TokenText",
     "curve",
     "draw_attention",
+    "draw_compression",
     "draw_gradient_check",
     "draw_graph",
     "draw_loss",
+    "draw_merges",
+    "draw_tokens",
+    "merges_page",
     "save",
     "sparkline",
+    "staircase",
+    "tokens_page",
 ]
 
 

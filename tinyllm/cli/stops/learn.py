@@ -15,7 +15,7 @@ def visit(tour: Tour) -> None:
     before = _FirstText()
     with view(tour.screen) as watching:
         result = run.train([before, watching])
-    tour.interrupted = result.stopped == "interrupt"
+    tour.interrupted = run.folder if result.stopped == "interrupt" else None
     tour.screen.paragraph(summary(run, result), style="bold")
     tour.screen.line()
     for when, text in (("before", before.text), ("after", run.write())):

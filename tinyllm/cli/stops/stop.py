@@ -23,7 +23,7 @@ class Tour:
         config: what the stop that trains does.
         run: the run, once a stop has made it.
         pictures: what was drawn, in order.
-        interrupted: was Ctrl-C pressed while training?
+        interrupted: folder of the run in which Ctrl-C was pressed.
     """
 
     screen: Screen
@@ -31,7 +31,7 @@ class Tour:
     config: TrainConfig
     run: Run | None = None
     pictures: list[Path] = field(default_factory=list)
-    interrupted: bool = False
+    interrupted: Path | None = None
 
     def need_run(self) -> Run:
         """Return the run; if no stop has made it yet, make one whose model has learned nothing."""
