@@ -195,11 +195,13 @@ def fetch(name: str, progress: Callable[[int, int], object] | None = None) -> Pa
 
 
 def _fetched(asset: Asset, progress: Callable[[int, int], object] | None, must_keep: bool = False) -> bytes:
+    import http.client  # slow to import, and rarely needed
+
     cached = cache_folder() / asset.path
     by_hand = f"put {asset.url} at {cached} by other means"
     try:
         data = _download(asset, progress)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise DataError(
             f"{asset.name}: not found in TINYLLM_DATA or the cache, and the download failed ({error})", hint=by_hand
         ) from None
@@ -217,7 +219,7 @@ def _fetched(asset: Asset, progress: Callable[[int, int], object] | None, must_k
 
 
 def _download(asset: Asset, progress: Callable[[int, int], object] | None) -> bytes:
-    import urllib.request  # slow to import, and rarely needed
+    import urllib.request
 
     parts, done = [], 0
     with urllib.request.urlopen(asset.url, timeout=20) as response:

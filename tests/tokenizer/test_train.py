@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +22,12 @@ STORY = (
     "don't  the\u0301 the\u0301 'they're' // the/the\n \n"
 ) * 3
 OWN = re.compile(r"[a-z]+|[^a-z]")
+
+
+@pytest.fixture(autouse=True)
+def kernels_for_the_smallest_text(monkeypatch):
+    """Without this, plain Python would do the little work of these tests."""
+    monkeypatch.setattr("tinyllm.tokenizer.train.LITTLE_WORK", 0)
 
 
 @pytest.fixture(params=kernels.BACKENDS)
@@ -65,6 +72,16 @@ def test_kernels_change_nothing(tie, pattern):
     with kernels.use("numba"):
         assert train_bpe([STORY, STORY[::-1]], 340, **options) == expected
     assert len(expected.merges) > 30 and max(map(len, expected.ranks)) <= 9
+
+
+def test_little_work_waits_for_no_kernels(monkeypatch):
+    monkeypatch.setattr("tinyllm.tokenizer.train.LITTLE_WORK", 1 << 29)
+    monkeypatch.delitem(sys.modules, "tinyllm.kernels.bpe.train", raising=False)
+    train_bpe(STORY, 300)
+    assert "tinyllm.kernels.bpe.train" not in sys.modules
+    monkeypatch.setattr("tinyllm.tokenizer.train.LITTLE_WORK", 44 * len(STORY))
+    train_bpe(STORY, 300)
+    assert "tinyllm.kernels.bpe.train" in sys.modules
 
 
 def test_what_is_learned_is_how_it_encodes(backend):

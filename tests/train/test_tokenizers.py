@@ -100,7 +100,7 @@ def test_the_same_ids_with_and_without_kernels(monkeypatch):
     text = "Merges, merges and 12,345 more of them.\n" * 30
     plain = tokenizers.make("bpe:270", text, 900)
     monkeypatch.setattr(tokenizers, "_LITTLE_TEXT", 0)
-    monkeypatch.setattr(tokenizers, "_LITTLE_WORK", 0)
+    monkeypatch.setattr("tinyllm.tokenizer.train.LITTLE_WORK", 0)
     told = []
     with kernels.use("numba"):
         fast = tokenizers.make("bpe:270", text, 900, lambda *news: told.append(news))

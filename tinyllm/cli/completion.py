@@ -92,8 +92,8 @@ def bash(found: dict[str, tuple[str, list[Option]]]) -> str:
                     f'    {patterns}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$word")); return ;;'
                 )
     lines += ["  esac", '  case "$command" in']
-    for name in dict.fromkeys([*_firsts(found), *found]):
-        flags = [flag for option in found[name][1] for flag in option.names] if name in found else []
+    for name, (_, options) in found.items():
+        flags = [flag for option in options for flag in option.names]
         words = [*flags, *_seconds(found, name), *words_of(name)]
         lines.append(f'    "{name}") options="{" ".join(words)}" ;;')
     lines += [
@@ -109,7 +109,7 @@ def bash(found: dict[str, tuple[str, list[Option]]]) -> str:
 def zsh(found: dict[str, tuple[str, list[Option]]]) -> str:
     """Write the script for zsh, which shows the help text beside each option."""
     lines = ["#compdef tinyllm", "_tinyllm() {", "  local -a commands", "  commands=("]
-    lines += [f"    {_quoted(name + ':' + _no_colon(_about(found, name)))}" for name in _firsts(found)]
+    lines += [f"    {_quoted(name + ':' + _no_colon(found[name][0]))}" for name in _firsts(found)]
     lines += [
         "  )",
         "  if (( CURRENT == 2 )); then",
@@ -121,8 +121,7 @@ def zsh(found: dict[str, tuple[str, list[Option]]]) -> str:
         "  esac",
         '  case "$command" in',
     ]
-    for name in dict.fromkeys([*_firsts(found), *found]):
-        options = found[name][1] if name in found else []
+    for name, (_, options) in found.items():
         parts = []
         for option in options:
             text = f"[{_no_colon(option.help).replace('[', '(').replace(']', ')')}]"
@@ -158,10 +157,10 @@ def fish(found: dict[str, tuple[str, list[Option]]]) -> str:
         "complete -c tinyllm -f -n __fish_use_subcommand -l version",
     ]
     for first in _firsts(found):
-        lines.append(f"complete -c tinyllm -f -n __fish_use_subcommand -a {first} -d {_quoted(_about(found, first))}")
+        lines.append(f"complete -c tinyllm -f -n __fish_use_subcommand -a {first} -d {_quoted(found[first][0])}")
         where = f"complete -c tinyllm -n 'test (__tinyllm_command) = \"{first}\"'"
         for second in _seconds(found, first):
-            lines.append(f"{where} -a {second} -d {_quoted(_about(found, f'{first} {second}'))}")
+            lines.append(f"{where} -a {second} -d {_quoted(found[f'{first} {second}'][0])}")
     for name, (_, options) in found.items():
         where = f"complete -c tinyllm -n 'test (__tinyllm_command) = \"{name}\"'"
         if words := words_of(name):
@@ -174,18 +173,13 @@ def fish(found: dict[str, tuple[str, list[Option]]]) -> str:
 
 
 def _firsts(found: Iterable[str]) -> list[str]:
-    """List the first words of commands, each once."""
-    return list(dict.fromkeys(name.split()[0] for name in found))
+    """List the commands of one word."""
+    return [name for name in found if " " not in name]
 
 
 def _seconds(found: Iterable[str], first: str) -> list[str]:
     """List the words that may follow the first one of a command of two."""
     return [name.split()[1] for name in found if name.startswith(f"{first} ")]
-
-
-def _about(found: dict[str, tuple[str, list[Option]]], name: str) -> str:
-    """Say what a command does, or which there are that begin so."""
-    return found[name][0] if name in found else " or ".join(_seconds(found, name))
 
 
 def _quoted(text: str) -> str:

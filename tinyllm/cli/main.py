@@ -95,7 +95,10 @@ def _run(arguments: list[str]) -> int:
     if name is None:
         return _without_command(arguments)
     if name not in NAMES:
-        return _no_command(name, rest)
+        close = nearest(name, NAMES)
+        say(f"tinyllm: there is no command {name!r}" + (f"; did you mean {close}?" if close else ""), error=True)
+        say(f"The commands are {', '.join(NAMES)}; tinyllm --help explains them.", error=True)
+        return 2
     module = module_of(name)
     try:
         namespace = parser_of(name).parse_args(rest)
@@ -117,19 +120,6 @@ def _command(arguments: list[str]) -> tuple[str | None, list[str]]:
             return both, rest[:i] + rest[i + 1 :]
         return word, rest
     return None, []
-
-
-def _no_command(name: str, rest: list[str]) -> int:
-    """Say which commands there are, or how one of two words goes on."""
-    longer = [other for other in NAMES if other.startswith(f"{name} ")]
-    if longer and {"-h", "--help"} & {*rest[:1]}:
-        say("\n".join(f"  tinyllm {other:<17}{summary_of(other)}" for other in longer))
-        return 0
-    asked = " ".join([name, *rest[:1]]) if longer else name
-    close = nearest(asked, NAMES)
-    say(f"tinyllm: there is no command {asked!r}" + (f"; did you mean {close}?" if close else ""), error=True)
-    say(f"The commands are {', '.join(longer or NAMES)}; tinyllm --help explains them.", error=True)
-    return 2
 
 
 def _without_command(arguments: list[str]) -> int:

@@ -1,8 +1,8 @@
 """Text to token ids and back: bytes, characters, byte-pair encoding as GPT has it, WordPiece as BERT has it.
 
-    from tinyllm.tokenizer import get_encoding, load, train_bpe
+from tinyllm.tokenizer import get_encoding, load, train_bpe
 
-    get_encoding("gpt2").encode("hello world")
+get_encoding("gpt2").encode("hello world")
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..errors import DataError, nearest
 from .bytes import ByteTokenizer
 from .chars import CharTokenizer
 from .encoding import Encoding
+from .files import load
 from .named import encoding_for_model, encoding_name_for_model, get_encoding, list_encoding_names
 from .scores import ScoredBPE
 from .split import PATTERNS, Pattern, split
@@ -39,6 +40,7 @@ __all__ = [
     "from_dict",
     "get_encoding",
     "list_encoding_names",
+    "load",
     "split",
     "train_bpe",
 ]

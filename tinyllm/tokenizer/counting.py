@@ -97,6 +97,13 @@ class Reader:
         found = self.specials.occurrences(data.decode("latin-1"), self.specials.names)
         return [(place, place + len(name)) for place, name in found]
 
+    def is_small(self, limit: int) -> bool:
+        """Tell whether the documents are texts of fewer characters than that together."""
+        if not isinstance(self.documents, list | tuple):
+            return False
+        sizes = [len(one) if isinstance(one, str) else limit for one in self.documents]
+        return sum(sizes) < limit
+
     def _total(self) -> int | None:
         """Return how many bytes there are to read, if somebody wants to know and it can be known."""
         if not self._progress or not isinstance(self.documents, Sequence):

@@ -15,6 +15,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -265,6 +266,25 @@ class Encoding(Vocabulary):
 
         return within_limit(self, text, n)
 
+    # to files and back
+
+    def save(self, path: str | Path, format: str | None = None, *, overwrite: bool = False) -> Path:
+        """Write the vocabulary in a format of ``files.FORMATS``, by default the one that the path's ending says.
+
+        Raises:
+            ConfigError: there is no such format, it cannot say all of this encoding, or other content is at the path
+                already, which only ``overwrite`` replaces.
+        """
+        from .files import save
+
+        return save(self, path, format, overwrite=overwrite)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all that ``from_dict`` needs to make an equal encoding, as JSON can hold it."""
+        from .files.own import to_dict
+
+        return to_dict(self)
+
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Encoding:
         """Make the encoding that ``to_dict`` described.
@@ -296,7 +316,7 @@ class Encoding(Vocabulary):
         for place, name in self.specials.occurrences(text, allowed):
             found += [text[done:place], self.specials.ids[name]] if place > done else [self.specials.ids[name]]
             done = place + len(name)
-        return [*found, text[done:]] if done < len(text) or not found else found
+        return [*found, text[done:]] if done < len(text) else found
 
     def clean(self, text: str) -> str:
         """Return a text as it is cut into pieces: without surrogates, and in the normal form of the pattern."""

@@ -1,4 +1,4 @@
-"""Texts and token limits: does it fit, and how much of it does?
+"""Texts and token limits: whether a text fits, and how much of it does.
 
 Counts are not monotonic. Of GPT-2's tokens " strawberr" takes three and " strawberry" one, so a search for the longest
 beginning that fits cannot stop at the first that does not. Three facts make it quick and keep it exact:

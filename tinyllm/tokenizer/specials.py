@@ -101,14 +101,16 @@ class Specials:
         for place, name in finder.occurrences(text, names):
             if end is not None and place >= end:
                 return
-            meant = f"allowed_special={{{name!r}}} if it is meant as that token, " if name in self.names else ""
+            what, meant = f"the disallowed {name!r}", ""
+            if name in self.names:
+                what, meant = f"the special token {name!r}", f"allowed_special={{{name!r}}} if it is meant as that, "
             raise SpecialTokenError(
-                f"encode: the text holds the special token {name!r} at character {begin + place:,}",
+                f"encode: the text holds {what} at character {begin + place:,}",
                 hint=f"{meant}disallowed_special=() if it is plain text",
             )
 
     def open_end(self, text: str, names: Collection[str]) -> int:
-        """Return where a suffix of the text begins that may be the beginning of one of these strings.
+        """Return where a suffix of the text begins that may go on to become one of these strings.
 
         Returns:
             The length of the text where there is no such suffix.
@@ -117,8 +119,9 @@ class Specials:
             >>> Specials({"<|end|>": 7}).open_end("the<|en", {"<|end|>"})
             3
         """
-        longest, firsts = max(map(len, names), default=0), {name[0] for name in names}
+        firsts, longest = {name[0] for name in names}, max(map(len, names), default=0)
         for place in range(max(len(text) - longest + 1, 0), len(text)):
-            if text[place] in firsts and any(name.startswith(text[place:]) for name in names):
+            suffix = text[place:]
+            if suffix[0] in firsts and any(name.startswith(suffix) and name != suffix for name in names):
                 return place
         return len(text)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Iterable
 
 import numpy as np
@@ -24,6 +25,7 @@ from .encoding import Encoding
 from .split import Pattern, find_pattern
 
 _LOG = logging.getLogger(__name__)
+LITTLE_WORK = 1 << 29  # characters times merges that plain Python has done before kernels would be compiled
 _SHORTER = {"hf": "huggingface"}
 
 Learned = tuple[list[tuple[bytes, bytes]], list[int]]  # merges, and how often each pair occurred when it was merged
@@ -162,7 +164,8 @@ def _learn(
         if progress:
             progress("merge", done, n_merges)
 
-    if kernels.backend() == "numpy":
+    waiting = "tinyllm.kernels.bpe.train" not in sys.modules and reader.is_small(LITTLE_WORK // max(n_merges, 1))
+    if waiting or kernels.backend() == "numpy":
         plain = count_plain(reader)
         _refuse_nothing(len(plain))
         merging(0)

@@ -2,7 +2,8 @@
 
 The last piece of a text may grow, and what it grows into may be merged quite differently. Whoever lets a model go on
 from the middle of a word has to know: the tokens that stay, and the ways in which the end may be completed. Both
-functions give what tiktoken gives.
+functions give what tiktoken gives; that is, they overlook that a contraction may still join what they call stable
+("x'" is two pieces, and "x'll" one).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -228,17 +226,3 @@ class Vocabulary:
     def decode_bytes_batch(self, batch: Sequence[Sequence[int]], *, num_threads: int = 8) -> list[bytes]:
         """Decode several sequences of ids into bytes."""
         return [self.decode_bytes(tokens) for tokens in batch]
-
-    # to files and back
-
-    def save(self, path: str | Path, format: str | None = None) -> Path:
-        """Write the vocabulary in a format of ``files.FORMATS``, by default the one that the path's ending says."""
-        from .files import save
-
-        return save(self, path, format)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all that ``from_dict`` needs to make an equal encoding, as JSON can hold it."""
-        from .files.own import to_dict
-
-        return to_dict(self)

@@ -18,9 +18,9 @@ from .stream import token_dtype
 Told = Callable[[str, int, int | None], object]  # what takes long, how much of it is done, of how much
 
 _LEARNED = "bpe:"
-# A text of so many characters is turned into ids, and a BPE of so many merges of a text of so many characters is
-# learned, in a second or two of plain Python. Compiling the kernels takes longer, the first time.
-_LITTLE_TEXT, _LITTLE_WORK = 1 << 21, 1 << 29
+# A text of so many characters is turned into ids in a second or two of plain Python. Compiling kernels takes longer,
+# the first time.
+_LITTLE_TEXT = 1 << 21
 _EXAMPLE = f"{_LEARNED}1024"
 
 
@@ -81,12 +81,11 @@ def make(spec: str, text: str, cut: int, told: Told | None = None) -> Tokenizer:
     if spec == "chars":
         return CharTokenizer(text)
     if count := size(spec):
-        from ..tokenizer.train import train_bpe
+        from ..tokenizer.train import LITTLE_WORK, train_bpe
 
-        little = cut * (count - 256) < _LITTLE_WORK
+        little = cut * (count - 256) < LITTLE_WORK
         progress = None if little or told is None else _Stages(told)
-        with _plain_python(little):
-            return train_bpe([text[:cut]], count, pattern="gpt2", name=spec, progress=progress)
+        return train_bpe([text[:cut]], count, pattern="gpt2", name=spec, progress=progress)
     return load(spec)
 
 

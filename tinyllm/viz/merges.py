@@ -84,7 +84,7 @@ class MergeTrace:
             found.append((self.piece[a:b], self.piece[b:c]))
         return found
 
-    def about(self) -> str:
+    def about(self, unicode: bool = True) -> str:
         """Say in one line what happened."""
         merges, tokens = len(self.merges), len(self.ids)
         how = f"{merges} merge{'s' * (merges != 1)}, {tokens} token{'s' * (tokens != 1)}"
@@ -92,7 +92,7 @@ class MergeTrace:
             left = len(self.piece) - merges
             rest = "give the same" if left == 1 else f"stop at {left} parts"
             how = "a token, taken whole" + (f"; {how.partition(',')[0]} would {rest}" if len(self.piece) > 1 else "")
-        return f"{named(self.piece)}: {how}"
+        return f"{named(self.piece, unicode)}: {how}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trace as the script of ``page`` reads it."""

@@ -86,13 +86,17 @@ def _boxes(ax: Axes, data: MergeTrace, edges: list[float], size: float) -> None:
 
 
 def _title(data: MergeTrace) -> str:
-    word = drawable(named(data.piece))
-    return f"{word} in {data.encoding}" if data.encoding else word
+    word = _cut(drawable(named(data.piece)), 32)
+    return f"{word} in {_cut(data.encoding, 20)}" if data.encoding else word
 
 
 def _subtitle(data: MergeTrace) -> str:
     ids = ", ".join(map(str, data.ids))
-    return f"{data.about().partition(': ')[2]}: id{'s' * (len(data.ids) != 1)} {ids}"
+    return _cut(f"{data.about().rpartition(': ')[2]}: id{'s' * (len(data.ids) != 1)} {ids}", 110)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _in_words(data: MergeTrace) -> str:

@@ -30,7 +30,8 @@ def test_there_and_back(made, name, pre, same):
 def test_arrays_will_do(made, same):
     metadata = gguf.to_metadata(made("merges"))
     metadata[KEY + "token_type"] = np.array(metadata[KEY + "token_type"], np.int32)
-    metadata[KEY + "tokens"] = tuple(metadata[KEY + "tokens"])
+    metadata[KEY + "tokens"] = np.array(metadata[KEY + "tokens"])
+    metadata[KEY + "merges"] = tuple(np.array(metadata[KEY + "merges"]))
     same(made("merges"), gguf.from_metadata(metadata))
 
 
@@ -82,6 +83,7 @@ def at(key, place, value):
         (put("model", "llama"), "model: 'llama' (SentencePiece) is not supported"),
         (put("model", "bert"), "model: 'bert' (WordPiece) is not supported"),
         (put("model", None), "model: None is not supported"),
+        (put("model", np.zeros((2, 2))), "model: array([[0., 0.],        [0., 0.]]) is not supported"),
         (put("pre", "default"), "pre: 'default' is no pattern that is known"),
         (put("pre", []), "pre: a list of 0 is no pattern"),
         (put("tokens", None), "tokens: is missing, expected a list"),

@@ -14,7 +14,7 @@ from ..tokens.painted import show_tokens
 from .stop import Stop, Tour
 
 _SIZE = 1024
-_MOST_SECONDS = 40.0
+_MOST_SECONDS = 30.0
 _LINE = 70  # characters of the text that is shown in tokens
 
 

@@ -108,11 +108,17 @@ def encoding_of(name: str | None, model: str | None = None) -> Encoding:
     if name in names:
         return get_encoding(name)
     if not os.path.exists(name):
+        model = name
         try:
-            hint = f"--encoding {encoding_name_for_model(name)}, which the model {name} uses"
-        except ConfigError:
-            hint = nearest(name, names) or f"one of {', '.join(names)}, or the path of a vocabulary file"
-        raise ConfigError(f"there is no encoding or file {name!r}", hint=hint)
+            encoding_name_for_model(model)
+        except ConfigError as unknown:
+            model = str(unknown.hint)  # the model that is spelled most like it
+        close = nearest(name, [*names, model])
+        hint = f"--model {model}" if close == model else close
+        raise ConfigError(
+            f"there is no encoding or file {name!r}",
+            hint=hint or f"one of {', '.join(names)}, or the path of a vocabulary file",
+        )
     from ...tokenizer.files import load
 
     found: Any = load(name)

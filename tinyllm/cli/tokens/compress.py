@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     names = [name.strip() for name in args.encodings.split(",")] if args.encodings else list(at_hand())
     if not names:
-        raise DataError("no encoding is at hand", hint="--encodings mine.json, or tinyllm data get gpt2")
+        raise DataError("no encoding is at hand", hint="--encodings mine.json, or tinyllm data get o200k_base")
     encodings = [encoding_of(name) for name in dict.fromkeys(names)]
     texts = texts_of(args.texts)
     with patience():
@@ -140,7 +140,7 @@ class Table:
             self.values,
             f"{measure} (the {'more' if more else 'fewer'} the better)",
             title=measure[:1].upper() + measure[1:],
-            subtitle=f"{len(self.names)} texts" if len(self.names) > 1 else self.names[0],
+            subtitle=f"{len(self.encodings)} encodings",
         )
 
 

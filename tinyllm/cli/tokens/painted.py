@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...viz.cells import BACKGROUNDS, FAINT, INK, SPECIAL, SPECIAL_INK, Part, cells, columns, escaped
 from ...viz.merges import MergeTrace, staircase
@@ -61,13 +61,13 @@ def show_ids(screen: Screen, ids: Sequence[int], special: Iterable[int] = ()) ->
         print("[" + ", ".join(map(str, ids)) + "]", file=screen.stream)
         return
     parts = ((Part(str(number)), place) for place, number in enumerate(ids))
-    pieces = (_pieces([part], place, place in special) for part, place in parts)
-    _print(screen, (piece for token in pieces for piece in [*token, (" ", "", "")]), whole=True)
+    pieces = (_pieces([part], place, place in special, whole=True) for part, place in parts)
+    _print(screen, (piece for token in pieces for piece in [*token, Piece(" ")]))
 
 
 def show_staircase(screen: Screen, trace: MergeTrace) -> None:
     """Print how a piece was merged, with what is new in each row standing out."""
-    screen.line(trace.about(), style="bold")
+    screen.line(trace.about(screen.unicode), style="bold")
     for line in staircase(trace, screen.width, screen.unicode):
         if screen.plain:
             screen.line("".join(text for text, _ in line).rstrip())
@@ -77,29 +77,46 @@ def show_staircase(screen: Screen, trace: MergeTrace) -> None:
         screen.console.print(Text.assemble(*((text, _ROWS[kind]) for text, kind in line)), soft_wrap=True)
 
 
-def _pieces(cell: list[Part], place: int, special: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield (text, style, what must follow) for the parts of a token."""
+class Piece(NamedTuple):
+    """What is printed in one style.
+
+    Attributes:
+        text: what is printed.
+        style: in rich's words.
+        after: a line end or a tab that must follow.
+        whole: may no line end inside of it?
+    """
+
+    text: str
+    style: str = ""
+    after: str = ""
+    whole: bool = False
+
+
+def _pieces(cell: list[Part], place: int, special: bool, whole: bool = False) -> Iterator[Piece]:
+    """Yield the parts of a token with their styles; signs are whole."""
     background = SPECIAL if special else BACKGROUNDS[place % len(BACKGROUNDS)]
     for part in cell:
         ink = SPECIAL_INK if special else FAINT if part.sign else INK
-        yield part.text, f"{'italic ' if part.sign else ''}{ink} on {background}", part.after
+        style = f"{'italic ' if part.sign else ''}{ink} on {background}"
+        yield Piece(part.text, style, part.after, whole or part.sign)
 
 
-def _print(screen: Screen, pieces: Iterable[tuple[str, str, str]], whole: bool = False) -> None:
+def _print(screen: Screen, pieces: Iterable[Piece]) -> None:
     console = screen.console
-    for line in _lines(pieces, screen.width, whole):
+    for line in _lines(pieces, screen.width):
         console.print(line, soft_wrap=True)
 
 
-def _lines(pieces: Iterable[tuple[str, str, str]], width: int, whole: bool) -> Iterator[Text]:
-    """Fill lines up to the width of the screen, and end them where the text does; never inside a piece if ``whole``."""
+def _lines(pieces: Iterable[Piece], width: int) -> Iterator[Text]:
+    """Fill lines up to the width of the screen, and end them where the text does."""
     from rich.text import Text
 
     line, used = Text(), 0
-    for text, style, after in pieces:
+    for text, style, after, whole in pieces:
         if after == "\t":
             text += " " * max(_TAB - 1 - used % _TAB, 0)
-        if whole and used and used + len(text) > width:
+        if whole and used and used + columns(text) > width:
             yield line
             line, used = Text(), 0
         while text:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..screen import Screen
 
 _SECONDS = 1.5
-_WORD = "compiling the tokenizer (first run only, some ten seconds) ..."
+_WORD = "still at work: the first long text of all compiles the kernels, which takes some ten seconds"
 
 
 @contextlib.contextmanager

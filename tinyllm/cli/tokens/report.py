@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..screen import Screen
@@ -154,7 +155,7 @@ class Report:
 
         reports = [self, *others]
         texts = [replace(each.shown, traces=traces_of(each.encoding, each.shown, each.special)) for each in reports]
-        return tokens_page(texts, f"{self.text.name or 'A text'} in tokens")
+        return tokens_page(texts, f"{Path(self.text.name).name or 'A text'} in tokens")
 
     def _note_on_specials(self) -> str:
         """Tell of special tokens that were cut up as plain text."""

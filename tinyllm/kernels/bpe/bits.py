@@ -3,7 +3,6 @@
 Numba has no words for these instructions of the processor, so each is spelled out here for LLVM, which knows the best
 way on every machine: 64 comparisons are one instruction with AVX-512, and a few without.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 

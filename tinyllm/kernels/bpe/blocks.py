@@ -3,23 +3,18 @@
 A piece starts at the first byte. From there on every rule speaks of a place and its neighbors, so a set of places is
 one 64-bit word, and a rule is a few operations on words: letters that do not follow a letter, and so on.
 
-What depends on bytes beyond the block, or is too rare to be worth a rule here, is left undecided, and so is everything
-after it. Of these places none is returned; whoever asks goes on from the last start that is known, or asks the scanner
-when none is.
+What bytes beyond the block may make a start is not yet one: whoever asks goes on from the last start that is known. And
+what such bytes may unmake, or what is too rare to be worth a rule here, is left undecided, with everything after it; if
+no start is known, the scanner is asked.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
-
-from typing import Final
 
 import numpy as np
 
 from ..compiler import bare
-from .bits import BLOCK, EVERYWHERE, NOWHERE, after, before, below, between, first_of, place, runs_from
-from .scan import CASELESS, CL100K, GPT2, LOWER, MARK, NUMBER, SPACE, UPPER, WHOLE, character, contraction
-
-REACH: Final = 61  # starts are decided up to here: the last ones look 3 bytes ahead
+from .bits import BLOCK, EVERYWHERE, NOWHERE, ONE, after, before, below, between, first_of, place, runs_from
+from .scan import CASELESS, GPT2, LOWER, MARK, NUMBER, O200K, SPACE, UPPER, character, contraction
 
 
 @bare
@@ -85,7 +80,7 @@ def space_starts(spaces, newlines, absorbed, inside, ends, ends_whole):
     left = blanks & after(free & newlines)
     while left:
         i = first_of(left)
-        left &= left - np.uint64(1)
+        left &= left - ONE
         rest = ~blanks & ~below(i)
         end = first_of(rest & inside)
         if end < BLOCK:
@@ -104,7 +99,7 @@ def contracted(data, p, starts, apostrophes, any_case, after_words):
     end = 0
     while apostrophes:
         i = first_of(apostrophes)
-        apostrophes &= apostrophes - np.uint64(1)
+        apostrophes &= apostrophes - ONE
         size = contraction(data, p + i, any_case)
         if size and not (after_words and i == end):  # a word has one contraction at most
             end = i + size
@@ -115,6 +110,30 @@ def contracted(data, p, starts, apostrophes, any_case, after_words):
 
 
 @bare
+def gpt2_starts(letters, numbers, others, blanks, spaces, inside):
+    """Return where pieces start in gpt2, but for contractions; ``blanks`` are U+0020."""
+    starts = letters & ~after(letters) | numbers & ~after(numbers) | others & ~after(others)
+    starts &= ~after(blanks)  # a blank is the head of what follows it
+    return starts | spaces & (~after(spaces) | before(inside & ~spaces))
+
+
+@bare
+def word_starts(
+    words, numbers, others, blanks, spaces, newlines, absorbed, continued, inside, digits, ends, ends_whole
+):
+    """Return where pieces start in cl100k and o200k, but for contractions and cases, and what is decided.
+
+    ``absorbed`` are the line ends (in o200k slashes, too) that belong to the signs before them, ``continued`` the later
+    bytes of characters.
+    """
+    starts = others & ~after(others | blanks)
+    leads = starts | runs_from(continued, continued & after(starts)) | spaces & ~newlines
+    starts |= words & ~after(words | leads) | every(numbers, digits)
+    from_spaces, decided = space_starts(spaces, newlines, absorbed, inside, ends, ends_whole)
+    return starts | from_spaces, decided
+
+
+@bare
 def block_starts(data, p, n, classes, family, digits, ends_whole):
     """Return the places (p itself left out) among 64 bytes where pieces start, and whether they all are decided.
 
@@ -122,60 +141,51 @@ def block_starts(data, p, n, classes, family, digits, ends_whole):
     """
     ends = n - p <= BLOCK
     inside = below(n - p) if n - p < BLOCK else EVERYWHERE
-    decided = EVERYWHERE if ends else below(REACH)
+    decided = EVERYWHERE
 
-    letters = between(data, p, 97, 122, 32)
-    numbers = between(data, p, 48, 57, 0)
-    blanks = between(data, p, 32, 32, 0)  # not the other spaces
-    spaces = between(data, p, 9, 13, 0) | blanks
-    upper = lower = caseless = marks = continued = NOWHERE
+    upper = between(data, p, 65, 90, 0) & inside
+    lower = between(data, p, 97, 122, 0) & inside
+    numbers = between(data, p, 48, 57, 0) & inside
+    blanks = between(data, p, 32, 32, 0) & inside
+    spaces = between(data, p, 9, 13, 0) & inside | blanks
+    caseless = marks = continued = NOWHERE
     if between(data, p, 0x80, 0xFF, 0) & inside:
-        upper, lower, caseless, marks, wide_numbers, wide_spaces = beyond_ascii(data, p, inside, classes)
-        letters |= upper | lower | caseless
-        decided &= decided_before(wide_spaces)
-        if digits:
-            decided &= decided_before(wide_numbers)
+        wide_upper, wide_lower, caseless, marks, wide_numbers, wide_spaces = beyond_ascii(data, p, inside, classes)
+        upper |= wide_upper
+        lower |= wide_lower
         numbers |= wide_numbers
         spaces |= wide_spaces
+        decided &= decided_before(wide_spaces)
+        if digits:  # of which characters are counted, not bytes
+            decided &= decided_before(wide_numbers)
         continued = between(data, p, 0x80, 0xBF, 0)
-    letters &= inside
-    numbers &= inside
-    spaces &= inside
-    blanks &= inside
+    letters = upper | lower | caseless
     others = inside & ~(letters | numbers | spaces)
     apostrophes = between(data, p, 39, 39, 0) & inside
 
     if family == GPT2:
-        starts = letters & ~after(letters) | numbers & ~after(numbers) | others & ~after(others)
-        starts &= ~after(blanks)
-        starts |= spaces & (~after(spaces) | before(inside & ~spaces))
-        starts = contracted(data, p, starts, apostrophes & (starts | np.uint64(1)), False, False)
+        starts = gpt2_starts(letters, numbers, others, blanks, spaces, inside)
+        starts = contracted(data, p, starts, apostrophes & (starts | ONE), False, False)
+        return starts & decided & inside & ~ONE, ends and decided == EVERYWHERE
+
+    newlines = (between(data, p, 10, 10, 0) | between(data, p, 13, 13, 0)) & inside
+    words, absorbing = letters, newlines
+    if family == O200K:
+        words |= marks
+        others &= ~marks
+        decided &= decided_before(marks & after(others))  # a mark after signs may be one of them
+        tails = caseless | marks
+        decided &= decided_before(upper & after(tails) | tails & after(upper))
+        absorbing |= between(data, p, 47, 47, 0) & inside
+    absorbed = runs_from(absorbing, newlines & after(others))
+    others &= ~absorbed
+    starts, certain = word_starts(
+        words, numbers, others, blanks, spaces, newlines, absorbed, continued, inside, digits, ends, ends_whole
+    )
+    if family == O200K:
+        starts |= upper & after(lower)
+        starts = contracted(data, p, starts, apostrophes & after(words), True, True)
     else:
-        newlines = (between(data, p, 10, 10, 0) | between(data, p, 13, 13, 0)) & inside
-        words = letters
-        if family == CL100K:
-            absorbed = runs_from(newlines, newlines & after(others))
-        else:
-            words |= marks
-            others &= ~marks
-            decided &= decided_before(marks & after(others))
-            upper |= between(data, p, 65, 90, 0) & inside
-            lower |= between(data, p, 97, 122, 0) & inside
-            caseless |= marks
-            decided &= decided_before(upper & after(caseless) | caseless & after(upper))
-            slashes = between(data, p, 47, 47, 0) & inside
-            absorbed = runs_from(newlines | slashes, newlines & after(others))
-            others &= ~absorbed
-        starts = others & ~after(others | blanks)
-        leads = starts | runs_from(continued, continued & after(starts)) | spaces & ~newlines
-        starts |= words & ~after(words | leads)
-        starts |= every(numbers, digits)
-        from_spaces, certain = space_starts(spaces, newlines, absorbed, inside, ends, ends_whole)
-        starts |= from_spaces
-        decided &= certain
-        if family == CL100K:
-            starts = contracted(data, p, starts, apostrophes & starts, True, False)
-        else:
-            starts |= upper & after(lower)
-            starts = contracted(data, p, starts, apostrophes & after(words), True, True)
-    return starts & decided & inside & ~np.uint64(1), decided == EVERYWHERE
+        starts = contracted(data, p, starts, apostrophes & starts, True, False)
+    decided &= certain
+    return starts & decided & inside & ~ONE, ends and decided == EVERYWHERE

@@ -4,7 +4,6 @@ Numba's dispatcher takes 1.6 us to see that it was given a str. Here a function 
 and its machine code is called directly; two types of our own tell how it gets at the bytes of a str (as they are, for
 ASCII text) and how it makes a list of ints.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -56,10 +55,10 @@ def _box_ids(numba_type: Any, value: Any, c: Any) -> Any:
     span = cgutils.create_struct_proxy(numba_type)(c.context, c.builder, value=value)
     ids = c.builder.inttoptr(span.address, ir.IntType(32).as_pointer())
     made = c.pyapi.list_new(span.size)
-    with cgutils.if_likely(c.builder, cgutils.is_not_null(c.builder, made)):
-        with cgutils.for_range(c.builder, span.size) as loop:
-            one = c.builder.sext(c.builder.load(c.builder.gep(ids, [loop.index])), ir.IntType(64))
-            c.pyapi.list_setitem(made, loop.index, c.pyapi.long_from_longlong(one))
+    there_is_memory = cgutils.if_likely(c.builder, cgutils.is_not_null(c.builder, made))
+    with there_is_memory, cgutils.for_range(c.builder, span.size) as loop:
+        one = c.builder.sext(c.builder.load(c.builder.gep(ids, [loop.index])), ir.IntType(64))
+        c.pyapi.list_setitem(made, loop.index, c.pyapi.long_from_longlong(one))
     return made
 
 

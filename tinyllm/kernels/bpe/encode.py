@@ -3,7 +3,6 @@
 A slice is cut into pieces (split.py), each is looked up among the words already seen (words.py), and what is new is
 merged (merge.py). The ids are those of tinyllm/tokenizer/bytepair.py, always.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -17,19 +16,16 @@ from numba import types
 from ...errors import ShapeError
 from ..compiler import compiled, unlocked
 from ..table import Array
+from . import state as at
 from .bits import array_at
 from .calls import IDS_TYPE, TEXT_TYPE, entry_point, ids_at, span_of
-from .packed import shift_for
+from .scan import CODE_POINTS
 from .split import PADDING, fill_ends, padded, split
-from .state import (
-    BATCH, BYTE_IDS, BYTE_RANKS, CLASSES, DIGITS, ENDS_WHOLE, FAMILY, FIELDS, IDS, LENGTHS, LONGEST, LONG_MAYBE, MAYBE, MERGED,
-    MERGED_SIZE, N_VOCAB, PAIR_SHIFT, PAIRS, SHORT_TEXT, TOKEN_BYTES, TOKEN_BYTES_SIZE, TOKEN_SHIFT, TOKENS,
-    WHOLE_PIECE, Workspace, classes_of, ends_of, ids_of, state_at, text_of,
-)  # fmt: skip
 from .tables import Tables
-from .words import SLACK, emit
+from .words import SLACK, emit, tally
 
 _NO_CUTS = np.empty(0, np.int64)
+_PATTERN = at.CLASSES, at.FAMILY, at.DIGITS, at.ENDS_WHOLE
 _SCRATCH = 1 << 14  # ids that are counted and forgotten
 
 
@@ -39,15 +35,15 @@ def encode_some(address, data, n, cuts, done, ids):
 
     ``done`` counts bytes, pieces and ids, and says where to go on. If there are ``cuts``, they are the ends of pieces.
     """
-    state = state_at(address)
-    classes, ends = classes_of(state), ends_of(state)
+    state = at.state_at(address)
+    classes, ends = at.classes_of(state), at.ends_of(state)
     p, piece, k = done[0], done[1], done[2]
     room = 0
     while p < n:
         if cuts.size:
-            batch = cuts[piece : piece + BATCH]
+            batch = cuts[piece : piece + at.BATCH]
         else:
-            count = fill_ends(data, p, n, classes, state[FAMILY], state[DIGITS], state[ENDS_WHOLE], ends)
+            count = fill_ends(data, p, n, classes, state[at.FAMILY], state[at.DIGITS], state[at.ENDS_WHOLE], ends)
             batch = ends[:count]
         end = batch[batch.size - 1]
         if ids.size - k < end - p + SLACK:  # there are at most as many tokens as bytes
@@ -60,11 +56,33 @@ def encode_some(address, data, n, cuts, done, ids):
     return room
 
 
+@unlocked
+def count_some(address, data, n, done, ids):
+    """Count the ids of data[:n] until its end, or until a batch has more bytes than ``ids`` has room for; return these.
+
+    ``done`` counts bytes and ids, and says where to go on.
+    """
+    state = at.state_at(address)
+    classes, ends = at.classes_of(state), at.ends_of(state)
+    p = done[0]
+    room = 0
+    while p < n:
+        count = fill_ends(data, p, n, classes, state[at.FAMILY], state[at.DIGITS], state[at.ENDS_WHOLE], ends)
+        end = ends[count - 1]
+        if ids.size < end - p + SLACK:
+            room = end - p + SLACK
+            break
+        done[1] += tally(state, data, p, ends[:count], ids)
+        p = end
+    done[0] = p
+    return room
+
+
 @compiled
 def encode_short(text, address):
     """Return the ids of a text of at most SHORT_TEXT characters."""
-    state = state_at(address)
-    data, ids, classes, ends = text_of(state), ids_of(state), classes_of(state), ends_of(state)
+    state = at.state_at(address)
+    data, ids, classes, ends = at.text_of(state), at.ids_of(state), at.classes_of(state), at.ends_of(state)
     begin, n = span_of(text)
     characters = array_at(begin, (n,), np.uint8(0))
     for i in range(n):
@@ -73,19 +91,20 @@ def encode_short(text, address):
         data[n + i] = 0
     p = k = np.int64(0)
     while p < n:
-        count = fill_ends(data, p, n, classes, state[FAMILY], state[DIGITS], state[ENDS_WHOLE], ends)
+        count = fill_ends(data, p, n, classes, state[at.FAMILY], state[at.DIGITS], state[at.ENDS_WHOLE], ends)
         k = emit(state, data, p, ends[:count], ids, k)
         p = ends[count - 1]
-    return ids_at(state[IDS], k)
+    return ids_at(state[at.IDS], k)
 
 
 @cache
-def _machine_code() -> tuple[Any, Any, Any]:
-    """Return ``encode_some``, ``encode_short`` and ``split`` for the only types they are called with."""
+def _machine_code() -> tuple[Any, Any, Any, Any]:
+    """Return the kernels that an encoder calls, for the only types they are called with."""
     number, numbers, ids, text = types.int64, types.int64[::1], types.int32[::1], types.uint8[::1]
     some = entry_point(encode_some, number(number, text, number, numbers, numbers, ids))
+    count = entry_point(count_some, number(number, text, number, numbers, ids))
     short = entry_point(encode_short, IDS_TYPE(TEXT_TYPE, number))
-    return some, short, entry_point(split, numbers(text, number, text, number, number, number))
+    return some, count, short, entry_point(split, numbers(text, number, text, number, number, number))
 
 
 class Encoder:
@@ -101,6 +120,10 @@ class Encoder:
         merges: pairs of ids in the order of their ranks, int32 (M, 2), and ``merged``, what each becomes, (M,). Without
             them any two neighbors may merge that spell a token, at the rank of its id.
         whole_piece: take a piece that is a token at once, even where no merges lead to it.
+
+    Raises:
+        ConfigError: a single byte is missing, ids are too large, or merges do not add up.
+        ShapeError: there is no class for every code point.
 
     Example:
         >>> tokens = [bytes((i,)) for i in range(256)] + [b"he", b"ll", b"hell"]
@@ -122,26 +145,14 @@ class Encoder:
         merged: Array | None,
         whole_piece: bool = True,
     ) -> None:
-        self._encode_some, self._encode_short, self._split = _machine_code()
+        if len(classes) != CODE_POINTS:
+            raise ShapeError(f"Encoder: there are classes for {len(classes):,} of {CODE_POINTS:,} code points")
+        self._encode_some, self._count_some, self._encode_short, self._split = _machine_code()
         self._pattern = np.ascontiguousarray(classes, np.uint8), int(family), int(digits), int(ends_whole)
-        self._tables = tables = Tables(tokens, ids, merges, merged)
-        self._state = np.zeros(FIELDS, np.int64)
-        numbers = {
-            FAMILY: family, DIGITS: digits, ENDS_WHOLE: ends_whole, WHOLE_PIECE: whole_piece,
-            LONGEST: tables.longest, N_VOCAB: len(tables.lengths), TOKEN_BYTES_SIZE: len(tables.token_bytes),
-            TOKEN_SHIFT: shift_for(len(tables.tokens)), PAIR_SHIFT: shift_for(len(tables.pairs)),
-            MERGED_SIZE: len(tables.merged),
-        }  # fmt: skip
-        arrays = {
-            CLASSES: self._pattern[0], TOKENS: tables.tokens, TOKEN_BYTES: tables.token_bytes,
-            LONG_MAYBE: tables.long_maybe, LENGTHS: tables.lengths, BYTE_IDS: tables.byte_ids, PAIRS: tables.pairs, MAYBE: tables.maybe,
-            BYTE_RANKS: tables.byte_ranks, MERGED: tables.merged,
-        }  # fmt: skip
-        for field, number in numbers.items():
-            self._state[field] = number
-        for field, array in arrays.items():
-            self._state[field] = array.ctypes.data
-        self._workspaces: dict[int, Workspace] = {}  # by the address of its state
+        self._values: dict[int, int | Array] = dict(zip(_PATTERN, self._pattern, strict=True))
+        self._values |= Tables(tokens, ids, merges, merged).values | {at.WHOLE_PIECE: int(whole_piece)}
+        self._state = at.row_of(self._values)
+        self._workspaces: dict[int, at.Workspace] = {}  # by the address of its state
         self._idle: list[int] = []  # addresses; that a list's pop and append are atomic is all the locking there is
 
     def encode(self, data: bytes) -> Array:
@@ -171,7 +182,7 @@ class Encoder:
             UnicodeEncodeError: the text holds surrogates.
         """
         ids: list[int]
-        if len(text) > SHORT_TEXT:
+        if len(text) > at.SHORT_TEXT:
             ids = self.encode(text.encode()).tolist()
             return ids
         workspace = self._take()
@@ -183,18 +194,14 @@ class Encoder:
 
     def count(self, data: bytes) -> int:
         """Return how many ids ``encode`` would give, without keeping them."""
-        array, done, ids = padded(data), np.zeros(3, np.int64), np.empty(_SCRATCH, np.int32)
-        counted = 0
+        array, done, ids = padded(data), np.zeros(2, np.int64), np.empty(_SCRATCH, np.int32)
         workspace = self._take()
         try:
-            while room := self._encode_some(workspace, array, len(data), _NO_CUTS, done, ids):
-                counted += int(done[2])
-                done[2] = 0
-                if room > len(ids):
-                    ids = np.empty(room, np.int32)
+            while room := self._count_some(workspace, array, len(data), done, ids):
+                ids = np.empty(room, np.int32)
         finally:
             self._idle.append(workspace)
-        return counted + int(done[2])
+        return int(done[1])
 
     def split(self, data: bytes) -> Array:
         """Return the ends of the pieces of a slice of UTF-8 text, int64 (number of pieces,)."""
@@ -202,7 +209,7 @@ class Encoder:
         return ends
 
     def _ids(self, data: bytes, cuts: Array) -> Array:
-        array, done, ids = padded(data), np.zeros(3, np.int64), np.empty(len(data) // 2 + BATCH, np.int32)
+        array, done, ids = padded(data), np.zeros(3, np.int64), np.empty(len(data) // 2 + at.BATCH, np.int32)
         workspace = self._take()
         try:
             while room := self._encode_some(workspace, array, len(data), cuts, done, ids):
@@ -217,6 +224,6 @@ class Encoder:
         try:
             return self._idle.pop()
         except IndexError:
-            made = Workspace(self._state)
+            made = at.Workspace(self._state)
             self._workspaces[made.address] = made
             return made.address

@@ -8,7 +8,6 @@
 bytes each id has, ``merged`` the id that each rank makes; where that is empty, a rank is an id. ``byte_ranks`` (256,
 256) are the ranks of pairs of single bytes.
 """
-# mypy: disable-error-code="no-untyped-def"
 # ruff: noqa: D103 (the head of this file says what each rung adds)
 
 from __future__ import annotations

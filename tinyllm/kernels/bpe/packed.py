@@ -4,7 +4,6 @@ The bytes fill the two numbers from the lowest place up, and the length stands i
 short strings are equal if and only if their numbers are, and nearly all pieces of text are short. Of a longer string
 the first number is a hash and the second its length below a mark; whoever finds equal numbers then compares bytes.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ Open addressing in a table at most half full. A slot is one 64-bit number: the t
 rank. Most neighbors do not merge, and a filter of a few bits for each pair, small enough to be always near, says so for
 nearly all of them: a pair whose bit is not set is not in the table.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 

@@ -40,17 +40,20 @@ def character(data, p, classes):
 
 @bare
 def is_letter(kind):
+    """Tell whether a class is one of the letters'."""
     return UPPER <= kind <= CASELESS
 
 
 @bare
 def is_other(kind):
-    return kind == OTHER or kind == MARK
+    """Tell whether a class is neither that of letters, nor of numbers, nor of spaces."""
+    return kind in (OTHER, MARK)
 
 
 @bare
 def is_newline(byte):
-    return byte == 10 or byte == 13
+    """Tell whether a byte is LF or CR."""
+    return byte in (10, 13)
 
 
 @bare

@@ -4,17 +4,20 @@
     fill_ends_v2    64 bytes at a time, all pieces that start among them; the scanners for what is rare
 
 ``next_end`` asks for the piece at byte p, ``fill_ends`` for the ends of the pieces from there on, as many as its buffer
-holds, and says how many they are; ``split`` asks for all. The slice is
-``data[:n]``: a uint8 array with at least 16 zero bytes after it. ``classes`` holds the class of each of the 1,114,112
-code points; ``family`` is a number of FAMILIES; ``digits`` is the most numbers in one piece, 0 for no limit;
-``ends_whole`` says that spaces which reach the end of the slice are one piece (cl100k).
+holds, and says how many they are; ``split`` asks for all.
+
+The slice is ``data[:n]``: a uint8 array with at least 16 zero bytes after it. ``classes`` holds the class of each of
+the 1,114,112 code points; ``family`` is a number of FAMILIES; ``digits`` is the most numbers in one piece, 0 for no
+limit; ``ends_whole`` says that spaces which reach the end of the slice are one piece (cl100k).
 """
+# ruff: noqa: D103 (the head of this file says what each rung adds)
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..compiler import compiled
+from ..table import Array
 from .bits import BLOCK, ONE, first_of
 from .blocks import block_starts
 from .scan import CL100K, GPT2, O200K, WHOLE, scan_end
@@ -81,7 +84,7 @@ def split(data, n, classes, family, digits, ends_whole):
     return ends[:count].copy()
 
 
-def padded(data: bytes) -> np.ndarray:
+def padded(data: bytes) -> Array:
     """Return bytes as the array that the kernels read: uint8, with PADDING zero bytes after it."""
     array = np.zeros(len(data) + PADDING, np.uint8)
     array[: len(data)] = np.frombuffer(data, np.uint8)

@@ -3,11 +3,11 @@
 Handing an array to a kernel takes Numba 60 ns, as long as encoding ten words. So the arrays' addresses are written into
 one int64 array once, and a call hands over the address of that. Whoever made the row keeps the arrays alive.
 """
-# mypy: disable-error-code="no-untyped-def"
 # ruff: noqa: D103 (they return the arrays that their names say)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -127,24 +127,30 @@ def slots(shift):
     return np.int64(np.uint64(1) << (np.uint64(64) - shift))
 
 
+def row_of(values: Mapping[int, int | Array], row: Array | None = None) -> Array:
+    """Return a row, or a copy of ``row``, with these numbers and the addresses of these arrays in these fields."""
+    row = np.zeros(FIELDS, np.int64) if row is None else row.copy()
+    for field, value in values.items():
+        row[field] = value.ctypes.data if isinstance(value, np.ndarray) else value
+    return row
+
+
 class Workspace:
-    """What belongs to one thread at a time: the words seen, room to work in, and the row of numbers that leads to all.
+    """What belongs to one thread at a time: the words seen, room to work in, and the row that leads to all.
 
     Args:
         state: of the encoder, with what all its threads share.
     """
 
     def __init__(self, state: Array) -> None:
-        self.state = state.copy()
-        self.address = self.state.ctypes.data
-        self.arrays = {
+        self.values: dict[int, int | Array] = {
             LINES: np.zeros((N_LINES, 8), np.uint64),
+            LINE_SHIFT: shift_for(N_LINES),
             ROWS: np.zeros((N_ROWS, 16), np.uint64),
+            ROW_SHIFT: shift_for(N_ROWS),
             ENDS: np.empty(BATCH, np.int64),
             TEXT: np.empty(TEXT_BYTES, np.uint8),
             IDS: np.empty(TEXT_BYTES, np.int32),
         }
-        for field, array in self.arrays.items():
-            self.state[field] = array.ctypes.data
-        self.state[LINE_SHIFT] = shift_for(N_LINES)
-        self.state[ROW_SHIFT] = shift_for(N_ROWS)
+        self.state = row_of(self.values, state)
+        self.address = int(self.state.ctypes.data)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ..table import Array
+from . import state as at
 from .packed import shift_for, slots_for
 from .pairs import BITS, EMPTY, FILTER, all_splits, fill_byte_pairs, fill_pairs
 from .split import padded
@@ -21,64 +22,81 @@ from .tokens import FILTER_WORDS, fill_tokens
 class Tables:
     """Tokens by their bytes, and merges by their two ids.
 
+    Args:
+        tokens: their bytes, each single byte among them.
+        ids: of each token, int32 (V,).
+        merges: pairs of ids in the order of their ranks, int32 (M, 2), or None.
+        merged: what each pair becomes, int32 (M,), or None.
+
     Attributes:
-        token_bytes: the bytes of all tokens, one after another.
-        tokens, long_maybe: hash table (slots, 4) of tokens.py, and its filter.
-        pairs, maybe: hash table (slots,) of pairs.py, and its filter.
-        byte_ranks: the ranks of pairs of single bytes, int32 (256, 256).
-        merged: the id that each rank makes, int32 (ranks,); empty where ranks are ids.
-        byte_ids: the id of every single byte, int32 (256,).
-        lengths: how many bytes each id has, int32 (largest id + 1,).
-        longest: the most bytes a token has.
+        values: the arrays and numbers of state.py that describe tokens and merges.
+
+    Raises:
+        ConfigError: a single byte is missing, ids are too large, or merges do not add up.
     """
 
     def __init__(self, tokens: Sequence[bytes], ids: Array, merges: Array | None, merged: Array | None) -> None:
         ids = np.ascontiguousarray(ids, np.int32)
-        if max(len(merges) if merges is not None else 0, int(ids.max())) >= (1 << BITS) - 1:
-            raise ConfigError(f"Encoder: ids and merges may be numbered up to {(1 << BITS) - 2}")
         sizes = np.fromiter(map(len, tokens), np.int64, len(tokens))
         ends = np.cumsum(sizes)
-        self.longest = int(sizes.max())
-        self.token_bytes = padded(b"".join(tokens))
-        self.tokens = np.zeros((slots_for(len(ids)), 4), np.uint64)
-        shift = np.uint64(shift_for(len(self.tokens)))
-        self.long_maybe = np.zeros(FILTER_WORDS, np.uint64)
-        fill_tokens(self.token_bytes, ends, ids, self.tokens, shift, self.long_maybe)
-
-        single = sizes == 1
-        self.byte_ids = np.full(256, -1, np.int32)
-        self.byte_ids[self.token_bytes[ends[single] - 1]] = ids[single]
-        if (self.byte_ids < 0).any():
-            byte = int(np.argmin(self.byte_ids))
+        token_bytes = padded(b"".join(tokens))
+        lengths = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
+        lengths[ids] = sizes
+        byte_ids = np.full(256, -1, np.int32)
+        byte_ids[token_bytes[ends[sizes == 1] - 1]] = ids[sizes == 1]
+        if (byte_ids < 0).any():
+            byte = int(np.argmin(byte_ids))
             raise ConfigError(f"Encoder: no token is the single byte {byte}", hint="a vocabulary needs all 256")
-        self.lengths = np.zeros(int(ids.max()) + 1, np.int32)
-        self.lengths[ids] = sizes
+        if max(len(lengths), 0 if merges is None else len(merges)) > _MOST:
+            raise ConfigError(f"Encoder: there is room for {_MOST:,} ids and as many merges")
 
+        table = np.zeros((slots_for(len(ids)), 4), np.uint64)
+        long_maybe = np.zeros(FILTER_WORDS, np.uint64)
+        shift = np.uint64(shift_for(len(table)))
+        fill_tokens(token_bytes, ends, ids, table, shift, long_maybe)
         if merges is None or merged is None:
             found = np.empty((int(ends[-1]), 3), np.int32)
-            found = found[: all_splits(self.token_bytes, ends, ids, self.tokens, shift, self.long_maybe, found)]
-            ranks = found[:, 2].copy()
-            self.merged = np.empty(0, np.int32)
+            found = found[: all_splits(token_bytes, ends, ids, table, shift, long_maybe, found)]
+            ranks, made = found[:, 2].copy(), np.empty(0, np.int32)  # ranks are ids
         else:
             found = np.column_stack([merges, merged]).astype(np.int32)
-            ranks = np.arange(len(found), dtype=np.int32)
-            self._check(found)
-            self.merged = found[:, 2].copy()
-        self.pairs = np.full(slots_for(len(ranks)), EMPTY)
-        self.maybe = np.zeros(len(self.pairs) * FILTER // 64, np.uint64)
-        self.byte_ranks = np.empty((256, 256), np.int32)
-        shift = np.uint64(shift_for(len(self.pairs)))
-        fill_pairs(found, ranks, self.pairs, self.maybe, shift)
-        fill_byte_pairs(self.byte_ids, self.pairs, self.maybe, shift, self.byte_ranks)
+            ranks, made = np.arange(len(found), dtype=np.int32), found[:, 2].copy()
+            _check(found, lengths)
 
-    def _check(self, merges: Array) -> None:
-        """Refuse merges (M, 3) that do not add up: the kernels rely on it."""
-        known = ((merges >= 0) & (merges < len(self.lengths))).all(axis=1)
-        left, right, whole = self.lengths[np.where(known[:, None], merges, 0)].T
-        wrong = ~known | (left == 0) | (right == 0) | (left + right != whole)
-        if wrong.any():
-            place = int(np.argmax(wrong))
-            raise ConfigError(
-                f"Encoder: merge {place} joins {merges[place, 0]} and {merges[place, 1]} into {merges[place, 2]}, which "
-                "is not as long as both together"
-            )
+        pairs = np.full(slots_for(len(ranks)), EMPTY)
+        maybe = np.zeros(len(pairs) * FILTER // 64, np.uint64)
+        byte_ranks = np.empty((256, 256), np.int32)
+        pair_shift = np.uint64(shift_for(len(pairs)))
+        fill_pairs(found, ranks, pairs, maybe, pair_shift)
+        fill_byte_pairs(byte_ids, pairs, maybe, pair_shift, byte_ranks)
+        self.values: dict[int, int | Array] = {
+            at.TOKENS: table,
+            at.TOKEN_SHIFT: int(shift),
+            at.LONG_MAYBE: long_maybe,
+            at.TOKEN_BYTES: token_bytes,
+            at.TOKEN_BYTES_SIZE: len(token_bytes),
+            at.LONGEST: int(sizes.max()),
+            at.LENGTHS: lengths,
+            at.N_VOCAB: len(lengths),
+            at.BYTE_IDS: byte_ids,
+            at.PAIRS: pairs,
+            at.MAYBE: maybe,
+            at.PAIR_SHIFT: int(pair_shift),
+            at.BYTE_RANKS: byte_ranks,
+            at.MERGED: made,
+            at.MERGED_SIZE: len(made),
+        }
+
+
+_MOST = (1 << BITS) - 1
+
+
+def _check(merges: Array, lengths: Array) -> None:
+    """Refuse merges (M, 3: left, right, whole) that do not add up: the kernels rely on it."""
+    known = np.all((merges >= 0) & (merges < len(lengths)), axis=1)
+    left, right, whole = lengths[np.where(known[:, None], merges, 0)].T
+    wrong = ~known | (left == 0) | (right == 0) | (left + right != whole)
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        one, other, both = merges[place].tolist()
+        raise ConfigError(f"Encoder: merge {place} makes {both} of {one} and {other}, which is not as long as both")

@@ -6,7 +6,6 @@ its id, and where its bytes stand among those of all tokens, which are kept one 
 Few tokens are longer than 15 bytes, and few strings that long are tokens: a filter of 65,536 bits, of which each long
 token sets one, answers most questions about them from nearby.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -35,9 +34,9 @@ def token_id(table, shift, long_maybe, token_bytes, data, p, size):
     slot = spread(first, second, shift)
     row = table[slot]
     while row[1]:  # the second number of a token is never 0
-        if row[0] == first and row[1] == second:
-            if not is_long(second) or equal(token_bytes, np.int64(row[3]), data, p, size):
-                return np.int64(row[2])
+        same = row[0] == first and row[1] == second
+        if same and (not is_long(second) or equal(token_bytes, np.int64(row[3]), data, p, size)):
+            return np.int64(row[2])
         slot = (slot + 1) & (table.shape[0] - 1)
         row = table[slot]
     return np.int64(-1)
@@ -46,10 +45,10 @@ def token_id(table, shift, long_maybe, token_bytes, data, p, size):
 @bare
 def equal(a, i, b, j, size):
     """Tell whether a[i : i + size] and b[j : j + size] are the same bytes."""
-    for k in range(size):
-        if a[i + k] != b[j + k]:
-            return False
-    return True
+    same = 0
+    while same < size and a[i + same] == b[j + same]:
+        same += 1
+    return same == size
 
 
 @compiled

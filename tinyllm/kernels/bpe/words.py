@@ -8,7 +8,6 @@ common in other scripts. So the caches never grow, never fill up and need no tid
 A word in a line: the two numbers of its bytes (packed.py), three ids, how many tokens it has. A word in a row: the two
 numbers, how many tokens it has, its bytes, its ids.
 """
-# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -17,13 +16,10 @@ from typing import Final
 import numpy as np
 
 from ..compiler import bare
+from . import state as at
 from .bits import BLOCK, load64, store64
 from .merge import merge_v2, merge_v3
 from .packed import SHORT, packed, packed_or_hashed, spread
-from .state import (
-    LONGEST, WHOLE_PIECE, byte_ids_of, byte_ranks_of, lengths_of, lines_of, long_maybe_of, merged_of, pairs_of, rows_of,
-    token_bytes_of, tokens_of,
-)  # fmt: skip
 from .tokens import token_id
 
 IN_LINE: Final = 3  # tokens
@@ -39,13 +35,13 @@ _LOWER: Final = np.uint64((1 << 32) - 1)
 @bare
 def emit(state, data, p, ends, ids, k):
     """Write the ids of the pieces from byte p on, with these ends, to ids[k:]; return the place after the last one."""
-    lines, shift = lines_of(state)
+    lines, shift = at.lines_of(state)
     for j in range(ends.size):
         size = ends[j] - p
         if size <= SHORT:
             first, second = packed(data, p, size)
             line = lines[spread(first, second, shift)]
-            if line[0] == first and line[1] == second:
+            if not (line[0] ^ first) | (line[1] ^ second):
                 store64(ids, k, line[2])
                 store64(ids, k + 2, line[3])
                 k += np.int64(line[3] >> _HALF)
@@ -55,6 +51,26 @@ def emit(state, data, p, ends, ids, k):
             k += long_word(state, data, p, size, ids[k:])
         p = ends[j]
     return k
+
+
+@bare
+def tally(state, data, p, ends, ids):
+    """Return how many ids the pieces from byte p on have, with these ends; ``ids`` is room for those of any one."""
+    lines, shift = at.lines_of(state)
+    count = np.int64(0)
+    for j in range(ends.size):
+        size = ends[j] - p
+        if size <= SHORT:
+            first, second = packed(data, p, size)
+            line = lines[spread(first, second, shift)]
+            if not (line[0] ^ first) | (line[1] ^ second):
+                count += np.int64(line[3] >> _HALF)
+            else:
+                count += new_word(state, line, first, second, data, p, size, ids)
+        else:
+            count += long_word(state, data, p, size, ids)
+        p = ends[j]
+    return count
 
 
 @bare
@@ -97,7 +113,7 @@ def long_word(state, data, p, size, ids):
 @bare
 def from_row(state, first, second, data, p, size, ids):
     """Write the ids of a word, if a row holds it; return how many they are, or 0."""
-    rows, shift = rows_of(state)
+    rows, shift = at.rows_of(state)
     row = rows[spread(first, second, shift)]
     if row[0] != first or row[1] != second:
         return np.int64(0)
@@ -117,7 +133,7 @@ def into_row(state, first, second, data, p, size, ids, count):
     """Keep a word in its row, if it has not too many tokens."""
     if count > IN_ROW:
         return
-    rows, shift = rows_of(state)
+    rows, shift = at.rows_of(state)
     row = rows[spread(first, second, shift)]
     row[0], row[1], row[2] = first, second, np.uint64(count)
     if size > SHORT:
@@ -132,18 +148,18 @@ def into_row(state, first, second, data, p, size, ids, count):
 @bare
 def piece_ids(state, data, p, size, ids):
     """Write the ids of the piece data[p : p + size]; return how many they are."""
-    if state[WHOLE_PIECE] and size <= state[LONGEST]:
-        tokens, shift = tokens_of(state)
-        whole = token_id(tokens, shift, long_maybe_of(state), token_bytes_of(state), data, p, size)
+    if state[at.WHOLE_PIECE] and size <= state[at.LONGEST]:
+        tokens, shift = at.tokens_of(state)
+        whole = token_id(tokens, shift, at.long_maybe_of(state), at.token_bytes_of(state), data, p, size)
         if whole >= 0:
             ids[0] = whole
             return 1
-    pairs, maybe, shift = pairs_of(state)
+    pairs, maybe, shift = at.pairs_of(state)
     merged, lengths, byte_ids, byte_ranks = (
-        merged_of(state),
-        lengths_of(state),
-        byte_ids_of(state),
-        byte_ranks_of(state),
+        at.merged_of(state),
+        at.lengths_of(state),
+        at.byte_ids_of(state),
+        at.byte_ranks_of(state),
     )
     text = data[p : p + size]
     if size <= BLOCK:

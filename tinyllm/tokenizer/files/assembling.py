@@ -142,5 +142,5 @@ def short(value: Any) -> str:
         return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
     if type(value) is int and abs(value) >= 10**18:
         return "a number of many digits"
-    text = repr(value[:50] if isinstance(value, (str, bytes)) else value)
+    text = repr(value[:50] if isinstance(value, (str, bytes)) else value).replace("\n", " ")
     return text if len(text) <= 50 else text[:47] + "..."

@@ -52,7 +52,7 @@ def from_metadata(metadata: Mapping[str, Any], name: str = "gguf") -> Encoding:
         DataError: a part is missing or damaged, or the tokenizer is of a kind that an Encoding is not.
     """
     model = metadata.get(_KEY + "model")
-    if model != "gpt2":
+    if not isinstance(model, str) or model != "gpt2":
         other = {"llama": "SentencePiece", "bert": "WordPiece", "t5": "Unigram"}.get(str(model))
         raise DataError(
             f"{_KEY}model: {short(model)}{f' ({other})' if other else ''} is not supported",
@@ -72,8 +72,9 @@ def from_metadata(metadata: Mapping[str, Any], name: str = "gguf") -> Encoding:
     specials: dict[str, int] = {}
     for i, (token, kind) in enumerate(zip(tokens, types, strict=True)):
         where = f"{_KEY}tokens[{i}]"
-        if type(token) is not str:
+        if not isinstance(token, str):
             raise DataError(f"{where}: is {short(token)}, expected a string")
+        token = str(token)  # NumPy has strings of its own
         kind = _whole(kind, f"{_KEY}token_type[{i}]")
         if kind == _NORMAL:
             if (before := ranks.setdefault(token_of(token, where), i)) != i:
@@ -84,7 +85,8 @@ def from_metadata(metadata: Mapping[str, Any], name: str = "gguf") -> Encoding:
         elif kind != _UNUSED:
             raise DataError(f"{_KEY}token_type[{i}]: {kind} is not supported", hint="1, 3, 4 or 5")
     check_specials(specials, _KEY + "tokens")
-    merges = [pair_of(merge, f"{_KEY}merges[{number}]") for number, merge in enumerate(_list(metadata, "merges"))]
+    listed = [str(merge) if isinstance(merge, str) else merge for merge in _list(metadata, "merges")]
+    merges = [pair_of(merge, f"{_KEY}merges[{number}]") for number, merge in enumerate(listed)]
     return build(_KEY + "tokens", name, PATTERNS[pattern], ranks, specials, merges, ignore_merges=ignore_merges)
 
 

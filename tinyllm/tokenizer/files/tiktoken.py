@@ -9,7 +9,6 @@ The file says neither how text is cut nor which special tokens there are. Those 
 from __future__ import annotations
 
 import re
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +21,7 @@ from .assembling import MOST_IDS, build, short
 from .merges import check_ids_say_it_all
 from .reading import Given, Source
 
-_LINE = re.compile(rb"([A-Za-z0-9+/]+={0,2}) (\d{1,10})")
+_LINE = re.compile(rb"((?:S{4})*(?:S{4}|S{3}=|S{2}==)) (\d{1,10})".replace(b"S", rb"[A-Za-z0-9+/]"))
 _KNOWN = {asset.sha256: asset for asset in ASSETS.values() if asset.path.endswith(".tiktoken")}
 _AGAIN = "get the file again, whole and unchanged"
 
@@ -89,12 +88,7 @@ def _ranks(source: Source) -> dict[bytes, int]:
             raise DataError(
                 f"{source.where}: line {number}: {short(line)} is not a token in base64 and its rank", hint=_AGAIN
             )
-        try:
-            token = a2b_base64(match[1], strict_mode=True)
-        except Base64Error as error:
-            raise DataError(
-                f"{source.where}: line {number}: {short(match[1])} is not base64 ({str(error).lower()})", hint=_AGAIN
-            ) from None
+        token = a2b_base64(match[1])
         rank = int(match[2])
         if rank >= MOST_IDS:
             raise DataError(f"{source.where}: line {number}: rank {rank} is beyond {MOST_IDS - 1:,}", hint=_AGAIN)
