@@ -299,7 +299,20 @@ def test_vocabularies_that_contradict_themselves():
     with pytest.raises(ConfigError, match="no token is the single byte 97"):
         Toy({token: i for token, i in ranks.items() if token != b"a"})
     with pytest.raises(ConfigError, match="room for"):
-        Toy(ranks | {b"abc": 1 << 21})
+        Toy(ranks | {b"abc": (1 << 21) - 1})
+    with pytest.raises(ConfigError, match="room for"):
+        Toy(ranks | {b"abc": -1})
+    for twice in ({b"abc": 256}, {b"": 257}):
+        with pytest.raises(ConfigError, match="is empty, or two tokens have the same id"):
+            Toy(ranks | twice)
+    assert Toy(ranks | {b"abc": (1 << 21) - 2}).encoder.encode_list("abc ab abcab") == [
+        2097150,
+        32,
+        256,
+        32,
+        2097150,
+        256,
+    ]
     tokens, ids = list(ranks), np.arange(257, dtype=np.int32)
     with pytest.raises(ShapeError, match="classes for 256 of"):
         Encoder(CLASSES[:256], 0, 0, False, tokens, ids, None, None)

@@ -124,3 +124,31 @@ def test_kernels_compile_where_nothing_can_be_cached(monkeypatch):
 def test_machine_code_is_stamped_with_all_sources():
     assert softmax_v2._cache._cache_file._source_stamp == compiler.digest(JIT)
     assert len(compiler.digest(JIT)) == 64
+
+
+SUMS = """
+import hashlib
+import numpy as np
+from tinyllm import kernels
+draw = np.random.default_rng(0).standard_normal
+x, y, dy = (draw((12, 64, 344)).astype(np.float32) for _ in range(3))
+q, k, v = (draw((1, 2, 2, 16)).astype(np.float32) for _ in range(3))
+kernels.softmax(x)
+found = [*kernels.swiglu_backward(x, y, dy), kernels.gelu_tanh(x), *kernels.attention(q, k, v, True, None, 0.25)]
+print([hashlib.sha256(array.tobytes()).hexdigest() for array in found])
+"""
+
+
+@pytest.mark.slow
+def test_the_first_run_on_a_machine_gives_the_bits_of_the_second(tmp_path):
+    """Machine code just compiled and machine code from the cache are the same code."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYLLM_KERNELS": "numba"}
+    root = Path(__file__).parents[2]
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", SUMS], capture_output=True, text=True, check=True, cwd=root, env=environment
+        ).stdout
+        for _ in range(2)
+    ]
+    assert any(tmp_path.rglob("*.nbi"))
+    assert runs[0] == runs[1]

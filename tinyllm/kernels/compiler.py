@@ -3,6 +3,10 @@
 Flags. ``reassoc`` and ``contract`` let LLVM vectorize sums and fuse multiply-adds, ``nsz`` and ``arcp`` are harmless.
 Full fastmath is never used: it assumes that no NaN and no inf occur, and attention masks with -inf.
 
+Inlining. A kernel that others call becomes part of each of them. Left as a function of its own, it would be found by
+its name: in the process that compiles everything that is the copy it compiled first, in one that loads from the cache
+the caller's own, which LLVM has optimized twice; and where sums may be reassociated, they differ in their last bits.
+
 Types. A kernel is compiled at its first call, for the types it is called with. The doors (door.py) hand every input
 over as a C-contiguous read-only array, so that there are two signatures in all, float32's and float64's.
 
@@ -44,12 +48,12 @@ PRANGE_ONLY = {
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function of arrays to machine code, on its first call."""
-    return _compile(function)
+    return _compile(function, forceinline=True)
 
 
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only other compiled functions call: nothing translates its arguments from Python."""
-    return _compile(function, no_cpython_wrapper=True)
+    return _compile(function, no_cpython_wrapper=True, forceinline=True)
 
 
 def bare(function: Callable[..., Any]) -> Any:

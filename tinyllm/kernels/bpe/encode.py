@@ -122,7 +122,7 @@ class Encoder:
         whole_piece: take a piece that is a token at once, even where no merges lead to it.
 
     Raises:
-        ConfigError: a single byte is missing, ids are too large, or merges do not add up.
+        ConfigError: a single byte is missing, ids are too large or not unique, or merges do not add up.
         ShapeError: there is no class for every code point.
 
     Example:
@@ -169,7 +169,7 @@ class Encoder:
         steps = np.diff(cuts, prepend=0)
         if steps.sum() != len(data) or (steps < 0).any():
             raise ShapeError("encode_pieces: the ends of the pieces do not grow up to the end of the data")
-        return self._ids(data, cuts)
+        return self._ids(data, cuts[steps > 0])  # no kernel ever sees an empty piece
 
     def encode_piece(self, data: bytes) -> list[int]:
         """Return the ids of bytes of any kind, taken as one piece."""

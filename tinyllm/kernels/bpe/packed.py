@@ -17,7 +17,6 @@ from .bits import load64
 SHORT: Final = 15  # bytes that fit
 _LONG: Final = np.uint64(1 << 63)
 _TOP: Final = np.uint64(56)
-_ALL: Final = np.uint64((1 << 64) - 1)
 # of a string of n bytes, what to keep of the first 8 bytes and of the next 8
 _LOW = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(SHORT + 1)], np.uint64)
 _HIGH = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(SHORT + 1)], np.uint64)

@@ -18,11 +18,11 @@ from .tokens import token_id
 
 BITS: Final = 21  # of an id or a rank: three of them fit
 NO_RANK: Final = np.int32(2**31 - 1)  # of neighbors that do not merge
+EMPTY: Final = EVERYWHERE  # a slot of the table that holds no pair
 FILTER: Final = 4  # bits of the filter for each slot of the table
 AHEAD: Final = 4  # tokens whose places in the table are asked for before they are looked at
 _BITS: Final = np.uint64(BITS)
 _RANK: Final = np.uint64((1 << BITS) - 1)
-EMPTY: Final = EVERYWHERE
 _FILTER_SHIFT: Final = np.uint64(2)
 _WORD: Final = np.uint64(6)
 _IN_WORD: Final = np.uint64(63)

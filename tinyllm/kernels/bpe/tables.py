@@ -32,23 +32,25 @@ class Tables:
         values: the arrays and numbers of state.py that describe tokens and merges.
 
     Raises:
-        ConfigError: a single byte is missing, ids are too large, or merges do not add up.
+        ConfigError: a single byte is missing, ids are too large or not unique, or merges do not add up.
     """
 
     def __init__(self, tokens: Sequence[bytes], ids: Array, merges: Array | None, merged: Array | None) -> None:
         ids = np.ascontiguousarray(ids, np.int32)
         sizes = np.fromiter(map(len, tokens), np.int64, len(tokens))
-        ends = np.cumsum(sizes)
-        token_bytes = padded(b"".join(tokens))
+        if ids.min(initial=0) < 0 or max(int(ids.max(initial=0)), 0 if merges is None else len(merges)) >= _MOST:
+            raise ConfigError(f"Encoder: there is room for ids from 0 to {_MOST - 1:,}, and for as many merges")
         lengths = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
         lengths[ids] = sizes
+        if np.count_nonzero(lengths) != len(tokens):
+            raise ConfigError("Encoder: a token is empty, or two tokens have the same id")
+        ends = np.cumsum(sizes)
+        token_bytes = padded(b"".join(tokens))
         byte_ids = np.full(256, -1, np.int32)
         byte_ids[token_bytes[ends[sizes == 1] - 1]] = ids[sizes == 1]
         if (byte_ids < 0).any():
             byte = int(np.argmin(byte_ids))
             raise ConfigError(f"Encoder: no token is the single byte {byte}", hint="a vocabulary needs all 256")
-        if max(len(lengths), 0 if merges is None else len(merges)) > _MOST:
-            raise ConfigError(f"Encoder: there is room for {_MOST:,} ids and as many merges")
 
         table = np.zeros((slots_for(len(ids)), 4), np.uint64)
         long_maybe = np.zeros(FILTER_WORDS, np.uint64)

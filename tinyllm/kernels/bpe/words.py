@@ -41,7 +41,7 @@ def emit(state, data, p, ends, ids, k):
         if size <= SHORT:
             first, second = packed(data, p, size)
             line = lines[spread(first, second, shift)]
-            if not (line[0] ^ first) | (line[1] ^ second):
+            if line[0] == first and line[1] == second:
                 store64(ids, k, line[2])
                 store64(ids, k + 2, line[3])
                 k += np.int64(line[3] >> _HALF)
@@ -63,7 +63,7 @@ def tally(state, data, p, ends, ids):
         if size <= SHORT:
             first, second = packed(data, p, size)
             line = lines[spread(first, second, shift)]
-            if not (line[0] ^ first) | (line[1] ^ second):
+            if line[0] == first and line[1] == second:
                 count += np.int64(line[3] >> _HALF)
             else:
                 count += new_word(state, line, first, second, data, p, size, ids)
@@ -155,12 +155,8 @@ def piece_ids(state, data, p, size, ids):
             ids[0] = whole
             return 1
     pairs, maybe, shift = at.pairs_of(state)
-    merged, lengths, byte_ids, byte_ranks = (
-        at.merged_of(state),
-        at.lengths_of(state),
-        at.byte_ids_of(state),
-        at.byte_ranks_of(state),
-    )
+    merged, lengths = at.merged_of(state), at.lengths_of(state)
+    byte_ids, byte_ranks = at.byte_ids_of(state), at.byte_ranks_of(state)
     text = data[p : p + size]
     if size <= BLOCK:
         return merge_v2(pairs, maybe, shift, merged, lengths, byte_ids, byte_ranks, text, ids)
