@@ -114,7 +114,7 @@ def encoding_of(name: str | None, model: str | None = None) -> Encoding:
         except ConfigError as unknown:
             model = str(unknown.hint)  # the model that is spelled most like it
         close = nearest(name, [*names, model])
-        hint = f"--model {model}" if close == model else close
+        hint = f"--model {model}" if close == model and model not in names else close
         raise ConfigError(
             f"there is no encoding or file {name!r}",
             hint=hint or f"one of {', '.join(names)}, or the path of a vocabulary file",
