@@ -13,7 +13,7 @@ from tinyllm.errors import ConfigError, DTypeError
 from tinyllm.tokenizer import Encoding, bytepair, limits, split
 from tinyllm.tokenizer.limits import beginnings, truncate, within_limit
 
-TEXT = "It's what they'll eat: bananas, 1234567 strawberries!!  \n\n  /path/\n// HELLOworld \u4e2d\u6587\u4e2d\u6587 ananas "
+TEXT = "It's what they'll eat: bananas, 1234567 strawberries!!  \n\n /path/\n// HELLOworld \u4e2d\u6587\u4e2d ananas "
 RUNS = [
     "a",
     "A",
@@ -33,7 +33,11 @@ RUNS = [
     "1",
     "s",
 ]
-PIECES = [*RUNS, "  ", " an", "anas", "straw", "berry", "<|end|>", "\r\n", "\u0958", "\ud83d", "\U0001f600", "=\u0338"]
+PIECES = [
+    *RUNS, "  ", " an", "anas", "straw", "berry", "<|end|>", "\r\n", "'re", "\u4e2dAAAAb", "\u0958", "\ud83d",
+    "\U0001f600", "=\u0338",
+]  # fmt: skip
+ODD = ["straw", "wberry", "bananas", "ananas", "'l", "'r", "\u4e2dA", "Ab", "bA"]  # most of them no merges lead to
 CUSTOM = re.compile(r"\w+(?=\s)|(?<= )\w|\s+$|.", re.DOTALL)
 PATTERNS = ["gpt2", "cl100k", "llama3", "nanochat", "o200k", "qwen2", "none", CUSTOM]
 
@@ -47,13 +51,10 @@ def learned(pattern, order: str = "ranks") -> Encoding:
     tokens = {bytes((i,)): i for i in range(256)}
     for left, right in merges:
         tokens.setdefault(left + right, len(tokens))
+    for token in [run * times for run in RUNS for times in (2, 3, 4, 5, 8)] + ODD:
+        tokens.setdefault(token.encode(), len(tokens))
     if order == "merges":
         return Encoding("learned", pat_str=pattern, mergeable_ranks=tokens, merges=merges)
-    for run in RUNS:
-        for times in (2, 3, 4, 5, 8):
-            tokens.setdefault((run * times).encode(), len(tokens))
-    for word in ("straw", "wberry", "bananas", "ananas"):
-        tokens.setdefault(word.encode(), len(tokens))  # most of them no merges lead to
     if order == "shuffled":  # no training gives such ranks
         ids = list(range(256, len(tokens)))
         random.Random(2).shuffle(ids)
@@ -80,14 +81,14 @@ def check(encoding: Encoding, text: str, wanted) -> bool:
 @settings(max_examples=400)
 @given(st.sampled_from(ENCODINGS), texts)
 def test_every_limit_against_all_beginnings(encoding, text):
-    check(encoding, text, lambda counts: range(counts[-1] + 2))
+    check(encoding, text, lambda counts: {0, 1, 2, counts[-1] - 1, counts[-1], *range(3, counts[-1], 5)} - {-1})
 
 
 def test_counts_go_down():
     """What makes the search hard does occur here."""
     rng = random.Random(1)
     down = [check(encoding, "".join(rng.choices(PIECES, k=9)), lambda counts: [3]) for encoding in ENCODINGS * 20]
-    assert sum(down) > 0.2 * len(down)
+    assert sum(down) > 0.1 * len(down)
     toy = learned("gpt2")
     assert toy.count("straw") > toy.count("strawb") or toy.count("banana") > toy.count("bananas")
 
@@ -106,13 +107,16 @@ def test_long_stretches_without_a_safe_place(encoding, monkeypatch):
 
 @pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k"])
 @pytest.mark.parametrize("run", ["a", "ACGTTGCA", " ", "=", "1", "\u4e2d\u6587", " \n", "aB"])
-def test_long_runs_take_no_quadratic_time(pattern, run):
+def test_long_runs_take_no_quadratic_time(pattern, run, monkeypatch):
     """A search that counts every beginning of a long text would not come back."""
-    encoding, text = learned(pattern), run * (5_000 // len(run))
-    for n in (7, 500):
+    encoding, text, looked = learned(pattern), run * (5_000 // len(run)), []
+    monkeypatch.setattr(limits, "split", lambda text, pattern: looked.append(len(text)) or split(text, pattern))
+    for n in (7, 300):
         short = truncate(encoding, text, n)
         assert encoding.count(short) <= n < min(encoding.count(text[: len(short) + i]) for i in range(1, 40))
         assert not within_limit(encoding, text, n)
+    if (pattern, run) != ("o200k", " \n"):  # there each beginning is cut in another way
+        assert sum(looked) < 20 * len(text)
 
 
 def test_a_text_that_is_too_long_is_not_read(monkeypatch):
@@ -128,6 +132,15 @@ def test_a_text_that_is_too_long_is_not_read(monkeypatch):
     read.clear()
     assert not within_limit(encoding, "a" * (most + 1), 3) and read == []
     assert len(truncate(encoding, "word " * 100_000, 300)) > 300 and sum(read) < 10_000
+
+
+def test_the_longest_tokens_may_spell_all():
+    ranks = {bytes((i,)): i for i in range(256)} | {b"a" * n: 255 + n for n in (2, 4, 8)}
+    assert truncate(Encoding("x", pat_str="gpt2", mergeable_ranks=ranks), "a" * 99, 3) == "a" * 24
+    ranks = {bytes((i,)): i for i in range(256)} | {"\u01d6".encode() * 8: 256}  # 3 characters are 2 bytes in NFC
+    assert (
+        truncate(Encoding("x", pat_str="qwen2", mergeable_ranks=ranks), "u\u0308\u0304" * 9, 1) == "u\u0308\u0304" * 8
+    )
 
 
 def test_special_tokens_are_plain_text():
