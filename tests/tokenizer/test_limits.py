@@ -34,7 +34,7 @@ RUNS = [
     "s",
 ]
 PIECES = [
-    *RUNS, "  ", " an", "anas", "straw", "berry", "<|end|>", "\r\n", "'re", "\u4e2dAAAAb", "\u0958", "\ud83d",
+    *RUNS, "  ", " an", "anas", "straw", "berry", "<|end|>", "\r\n", "'re", "\u4e2dAAAAAAb", "\u0958", "\ud83d",
     "\U0001f600", "=\u0338",
 ]  # fmt: skip
 ODD = ["straw", "wberry", "bananas", "ananas", "'l", "'r", "\u4e2dA", "Ab", "bA"]  # most of them no merges lead to
@@ -117,6 +117,14 @@ def test_long_runs_take_no_quadratic_time(pattern, run, monkeypatch):
         assert not within_limit(encoding, text, n)
     if (pattern, run) != ("o200k", " \n"):  # there each beginning is cut in another way
         assert sum(looked) < 20 * len(text)
+
+
+def test_a_beginning_may_be_cut_otherwise_than_the_whole():
+    """In o200k the small letter at the end holds the word together; without it the capitals are a piece of their own."""
+    ranks = {bytes((i,)): i for i in range(256)} | {"\u4e2dA".encode(): 256, b"AA": 257}
+    toy = Encoding("toy", pat_str="o200k", mergeable_ranks=ranks)
+    assert [toy.count("\u4e2dAAAAb"[:end]) for end in range(7)] == [0, 3, 4, 4, 5, 5, 4]
+    assert truncate(toy, "\u4e2dAAAAb", 3) == "\u4e2d" and truncate(toy, "\u4e2dAAAAb", 4) == "\u4e2dAAAAb"
 
 
 def test_a_text_that_is_too_long_is_not_read(monkeypatch):
