@@ -61,7 +61,7 @@ def encoder(name: str, encoding: str, folder: str) -> Callable[[str], Any]:
     if name == "tokie":
         import tokie
 
-        return tokie.Tokenizer.from_file(str(path)).encode  # type: ignore[no-any-return]
+        return tokie.Tokenizer.from_json(str(path)).encode  # type: ignore[no-any-return]
     import tokenizers
 
     return tokenizers.Tokenizer.from_file(str(path)).encode  # type: ignore[no-any-return]
@@ -154,7 +154,7 @@ def trainer(name: str, text: str) -> Callable[[], int]:
     if name == "gigatoken":
         import gigatoken
 
-        return lambda: len(gigatoken.train_bpe([text], VOCABULARY).vocab)
+        return lambda: 256 + len(gigatoken.train_bpe(text.encode(), VOCABULARY, [])[1])
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     def with_tokenizers() -> int:

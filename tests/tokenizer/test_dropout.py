@@ -53,7 +53,11 @@ def test_the_two_ends(text):
     for toy in (TOY, ODD):
         assert toy.encode_with_dropout(text, 0, rng) == toy.encode_ordinary(text)
         assert toy.encode_with_dropout(text, 1.0, rng) == list(text.encode())
-    assert ODD.encode_with_dropout("abc", 1e-9, rng) == [97, 98, 99]  # above 0 a piece has to be merged
+
+
+def test_a_piece_is_taken_whole_only_where_nothing_is_dropped(rng):
+    assert ODD.encode_with_dropout("abc", 0, rng) == [256]
+    assert ODD.encode_with_dropout("abc", 1e-9, rng) == [97, 98, 99]
 
 
 def test_only_the_generator_decides():

@@ -41,6 +41,8 @@ def test_ranks_and_counts_of_learned_merges():
     toy = Encoding("toy", pat_str="gpt2", mergeable_ranks=ranks, merges=merges, counts=[9, 4])
     (first,) = trace(toy, "abc").pieces[0].steps
     assert (first.left, first.right, first.rank, first.token, first.times) == (b"b", b"c", 0, 301, 9)
+    toy = Encoding("toy", pat_str="gpt2", mergeable_ranks=ranks | {b"abc": 302}, merges=merges)
+    assert trace(toy, "abc").ids == toy.encode("abc") == [97, 301] and not trace(toy, "abc").pieces[0].whole
 
 
 def test_a_piece_that_is_taken_whole():

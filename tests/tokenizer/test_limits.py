@@ -120,11 +120,12 @@ def test_long_runs_take_no_quadratic_time(pattern, run, monkeypatch):
 
 
 def test_a_beginning_may_be_cut_otherwise_than_the_whole():
-    """In o200k the small letter at the end holds the word together; without it the capitals are a piece of their own."""
-    ranks = {bytes((i,)): i for i in range(256)} | {"\u4e2dA".encode(): 256, b"AA": 257}
+    """In o200k the small letter at the end holds the word together; without it the capitals stand apart."""
+    ranks = {bytes((i,)): i for i in range(256)} | {b"\xaaA": 256, b"AA": 257, b"AAA": 258}
     toy = Encoding("toy", pat_str="o200k", mergeable_ranks=ranks)
-    assert [toy.count("\u4e2dAAAAb"[:end]) for end in range(7)] == [0, 3, 4, 4, 5, 5, 4]
-    assert truncate(toy, "\u4e2dAAAAb", 3) == "\u4e2d" and truncate(toy, "\u4e2dAAAAb", 4) == "\u4e2dAAAAb"
+    assert [toy.count("\u00aaAAAAb"[:end]) for end in range(7)] == [0, 2, 3, 3, 3, 4, 4]
+    assert beginnings("\u00aaAAAA".encode(), toy, 9)[-1] == 3
+    assert truncate(toy, "\u00aaAAAAb", 3) == "\u00aaAAA" and truncate(toy, "\u00aaAAAAb", 4) == "\u00aaAAAAb"
 
 
 def test_a_text_that_is_too_long_is_not_read(monkeypatch):

@@ -59,8 +59,7 @@ def _begins(data: bytes) -> np.ndarray[Any, np.dtype[np.bool_]]:
         block = data[place : place + _BLOCK] if place else data
         try:
             place += codecs.utf_8_decode(block, "strict", place + len(block) == len(data))[1]
-        except UnicodeDecodeError as error:  # these bytes become one U+FFFD
+        except UnicodeDecodeError as error:  # from the first of these bytes on, whatever it is, they are one U+FFFD
             begins[place + error.start] = True
-            begins[place + error.start + 1 : place + error.end] = False
             place += error.end
     return begins
