@@ -119,7 +119,7 @@ def assert_same(texts: list[str], ours, other) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SCANS)
+@pytest.mark.parametrize("name", [name for name in SCANS if name != "p50k_base"])  # which cuts as gpt2 does
 def test_every_code_point_alone(peers, name):
     assert len(SCALARS) == 1_112_064
     ours, other = peers(name)
@@ -131,8 +131,8 @@ def test_every_code_point_alone(peers, name):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "context"),
-    [(name, context) for name in SCANS for context in CONTEXTS]
-    + [(name, CONTEXTS[0]) for name in NAMES if name not in SCANS],  # the same tokens, other special ones
+    [(name, context) for name in ("gpt2", "cl100k_base", "o200k_base") for context in CONTEXTS]
+    + [(name, CONTEXTS[0]) for name in NAMES if name not in ("gpt2", "cl100k_base", "o200k_base")],
 )
 def test_every_code_point_in_context(peers, name, context):
     ours, other = peers(name)
