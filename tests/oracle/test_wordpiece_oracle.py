@@ -83,7 +83,7 @@ def some_scalars() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("lowercase", "strip"), FLAGS)
-@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+@pytest.mark.parametrize("surroundings", SURROUNDINGS[1::2])
 def test_words_around_the_code_points_that_matter(lowercase, strip, surroundings):
     assert differing(lowercase, strip, surroundings, some_scalars()) == []
 
