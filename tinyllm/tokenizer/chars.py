@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, RangeError
+from ..errors import DataError
+from .known import known_ids
 from .surrogates import without_surrogates
 
 
@@ -70,19 +71,16 @@ class CharTokenizer:
         """Turn ids back into text.
 
         Raises:
-            RangeError: an id is not in the vocabulary.
+            TokenError: an id is not in the vocabulary.
         """
-        ids = list(ids)
-        wrong = [i for i in ids if not 0 <= i < self.n_vocab]
-        if wrong:
-            raise RangeError(f"decode: there is no token {wrong[0]}", hint=f"ids from 0 to {self.n_vocab - 1}")
+        ids = known_ids(ids, self.n_vocab)
         return "".join([self.chars[i] for i in ids])
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """Turn ids into the UTF-8 of their characters.
 
         Raises:
-            RangeError: an id is not in the vocabulary.
+            TokenError: an id is not in the vocabulary.
         """
         return self.decode(ids).encode()
 

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_atomically
-from ..errors import DataError, RangeError
+from ..errors import DataError
+from .known import known_ids
 from .surrogates import without_surrogates
 from .wordcache import WordCache
 
@@ -122,7 +123,7 @@ class ScoredBPE:
         """Turn ids into text; what is not UTF-8 becomes U+FFFD.
 
         Raises:
-            RangeError: an id is not in the vocabulary.
+            TokenError: an id is not in the vocabulary.
         """
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
@@ -130,12 +131,9 @@ class ScoredBPE:
         """Turn ids into bytes: BOS and EOS spell nothing, and one space goes from the start of what follows BOS.
 
         Raises:
-            RangeError: an id is not in the vocabulary.
+            TokenError: an id is not in the vocabulary.
         """
-        ids = list(ids)
-        wrong = [i for i in ids if not 0 <= i < self.n_vocab]
-        if wrong:
-            raise RangeError(f"decode: there is no token {wrong[0]}", hint=f"ids from 0 to {self.n_vocab - 1}")
+        ids = known_ids(ids, self.n_vocab)
         parts = [self._bytes[i] for i in ids]
         for place, i in enumerate(ids[:-1]):
             if i == BOS:

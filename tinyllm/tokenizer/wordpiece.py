@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_atomically
-from ..errors import DataError, RangeError
+from ..errors import DataError
+from .known import known_ids
 from .rows import Batch, Row, frame, padded, shortened, types
 from .surrogates import without_surrogates
 from .unicode_bert import Normalizer
@@ -248,12 +249,9 @@ class WordPiece:
             special: show [CLS], [SEP] and [PAD], too.
 
         Raises:
-            RangeError: an id is not in the vocabulary.
+            TokenError: an id is not in the vocabulary.
         """
-        ids = list(ids)
-        wrong = [i for i in ids if not 0 <= i < self.n_vocab]
-        if wrong:
-            raise RangeError(f"decode: there is no token {wrong[0]}", hint=f"ids from 0 to {self.n_vocab - 1}")
+        ids = known_ids(ids, self.n_vocab)
         hidden = () if special else {self.spelled[role] for role in ("cls", "sep", "pad")}
         shown = [token for token in map(self.tokens.__getitem__, ids) if token not in hidden]
         return " ".join(shown).replace(" " + _INSIDE, "")
@@ -262,7 +260,7 @@ class WordPiece:
         """Turn ids into the UTF-8 of what ``decode`` gives.
 
         Raises:
-            RangeError: an id is not in the vocabulary.
+            TokenError: an id is not in the vocabulary.
         """
         return self.decode(ids).encode()
 
