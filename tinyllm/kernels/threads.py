@@ -11,7 +11,7 @@ kernel holds the core that the next matrix product needs), so OpenMP is told to 
 otherwise. All of this must be settled before Numba loads its pool: the first kernel that is called sees to it, as does
 ``tinyllm.kernels.jit``.
 
-Several Python threads may call kernels at once, and a process whose kernels have run may be forked: launch.py tells how.
+Several Python threads may call kernels at once, and a process whose kernels have run may be forked: see launch.py.
 
 No result depends on the number of threads: kernels split their work the same way however many share it. For BLAS we
 cannot promise: jit/matmul.py says how far it goes.
