@@ -17,21 +17,21 @@ SMALL = 1 << 17
 def solid(x: Array) -> Array:
     """Return x with its own shape, contiguous and read-only."""
     same = np.ascontiguousarray(x).view()
-    same.setflags(False)
+    same.setflags(write=False)
     return same
 
 
 def flat(x: Array) -> Array:
     """Return x as a read-only line of numbers, (x.size,)."""
     line = x.ravel()
-    line.setflags(False)
+    line.setflags(write=False)
     return line
 
 
 def rows(x: Array) -> Array:
     """Return x (..., C) as a read-only matrix of rows, (N, C)."""
     matrix = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
-    matrix.setflags(False)
+    matrix.setflags(write=False)
     return matrix
 
 
