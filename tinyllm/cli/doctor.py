@@ -139,6 +139,7 @@ def compiler() -> Iterator[Finding]:
 def blas() -> Iterator[Finding]:
     """Is there a fast BLAS, with as many threads as there are cores?"""
     from .. import kernels
+    from ..kernels.threads import cores as cores_granted
     from ..train import manifest
 
     name = manifest.facts()["blas"]["name"].lower()
@@ -150,7 +151,7 @@ def blas() -> Iterator[Finding]:
             f"BLAS: {name}, which may be slow",
             "pip install --force-reinstall numpy, whose wheels carry OpenBLAS",
         )
-    threads, cores = kernels.threads(), _cores()
+    threads, cores = kernels.threads(), cores_granted()
     if threads > cores:
         yield Finding("note", f"{threads} threads on {cores} cores slow each other down", f"TINYLLM_THREADS={cores}")
     else:
@@ -284,9 +285,3 @@ def writable(folder: Path) -> bool:
             return file.write(b"1") == 1
     except OSError:  # what rights do not tell: a full disk, a quota
         return False
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

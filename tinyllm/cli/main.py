@@ -6,7 +6,9 @@ not understood; 130 Ctrl-C; 141 whoever read the output went away.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import os
 import sys
 import textwrap
@@ -71,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     _never_fail_to_print()
+    if argv is None:  # this process ends with the command: to look for garbage then takes Python a third of a second
+        atexit.register(gc.freeze)
     try:
         code = _run(arguments)
         sys.stdout.flush()

@@ -13,7 +13,7 @@ import os
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # the names of two settings in malloc.h
 _KEPT = 1 << 30  # bytes
-_SETTINGS_OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+_SETTINGS_OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
 def keep_freed_memory() -> bool:
@@ -27,6 +27,8 @@ def keep_freed_memory() -> bool:
         True
     """
     if any(os.environ.get(name) for name in _SETTINGS_OF_THE_USER):
+        return False
+    if "_threshold" in os.environ.get("GLIBC_TUNABLES", ""):
         return False
     try:
         set_option = ctypes.CDLL(None).mallopt
