@@ -2,8 +2,9 @@
 
 A training step makes the same arrays again and again. By default the C library returns large ones to the system as
 soon as they are freed, and the next step pays for every page anew: a page fault, and 4096 zeros written by the kernel
-before we write our own numbers. For a small GPT that was a quarter of the step. Peak memory is the same; only does the
-process not shrink in between.
+before we write our own numbers. For a small GPT that was half of the step: 21,000 page faults, now less than one.
+The price: the process does not shrink in between, and where huge arrays and small ones take turns, holes between them
+stay; a step with a vocabulary of 50304, its logits in one piece, peaks at 787 MB instead of 644, smaller ones alike.
 """
 
 from __future__ import annotations
