@@ -7,8 +7,8 @@ it writes almost four times as fast. So a weight becomes a small integer, and 32
     8 bits      scale = max |w| / 127           q = round(w / scale)            in -127 .. 127
     4 bits      scale = -(largest w) / 8        q = round(w / scale) + 8        in 0 .. 15, and w = scale (q - 8)
 
-In 4 bits "largest" is the weight of the largest magnitude, with its sign: it lands on q = 0, which is exact. Two weights
-share a byte: the lower four bits of byte i of a block are entry i, the upper four bits are entry i + 16.
+In 4 bits "largest" is the weight of the largest magnitude, with its sign: it lands on q = 0, which is exact. Two
+weights share a byte: the lower four bits of byte i of a block are entry i, the upper four bits are entry i + 16.
 
 These are the blocks of GGUF's Q8_0 and Q4_0, number for number (a half rounds away from zero; scales are rounded to
 float16). Only their place differs: there a block is its scale, then its quants; here all quants are one array and all

@@ -8,9 +8,9 @@
     dequantize_8_v1, v2         float weights again, for products with many rows of x; v2 in parallel
     dequantize_4_v1, v2
 
-One row of weights at a time, from its first block to its last: memory is read in the order in which it lies there. (Four
-rows at a time reuse x, but four streams of reading were measured at half the speed of one.) x is small, and stays in the
-cache. ``y`` holds what the product is added to: zeros or the bias.
+One row of weights at a time, from its first block to its last: memory is read in the order in which it lies there.
+(Four rows at a time reuse x, but four streams of reading were measured at half the speed of one.) x is small, and stays
+in the cache. ``y`` holds what the product is added to: zeros or the bias.
 
 On two cores that read 34 GB/s, v3 reads 8-bit weights at 31 to 36 GB/s; 4-bit ones, of which there are two in a byte to
 be multiplied, at 20 to 22.
@@ -174,7 +174,7 @@ def _linear(
     x: Array, q: Array, scales: Array, b: Array | None, width: int, serial: Any, shared: Any, dequantize: Any
 ) -> Array:
     (N, blocks), C = scales.shape, x.shape[-1]
-    if _misfit(q, scales, width) or C != blocks * BLOCK or not (b is None or b.shape == (N,)):
+    if _misfit(q, scales, width) or blocks * BLOCK != C or not (b is None or b.shape == (N,)):
         return NotImplemented  # the reference fills up x, or complains
     M = x.size // C
     y = np.empty((M, N), x.dtype)

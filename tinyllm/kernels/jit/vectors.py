@@ -1,8 +1,9 @@
 r"""Sixteen numbers as one value of a kernel, for where a plain loop is not turned into vector instructions.
 
-A loop over small integers that become floats on their way is beyond LLVM's vectorizer more often than not, and then runs
-ten times slower. Here a vector is a type of its own: a kernel loads one, multiplies, adds, and takes the total. What the
-functions below write are LLVM's vectors of 16; a machine with narrower registers gets two or four instructions for one.
+A loop over small integers that become floats on their way is beyond LLVM's vectorizer more often than not, and then
+runs ten times slower. Here a vector is a type of its own: a kernel loads one, multiplies, adds, and takes the total.
+What the functions below write are LLVM's vectors of 16; a machine with narrower registers gets two or four instructions
+for one.
 
     sums = splat(zero)                                      16 sums, all zero
     sums = plus_product(floats(x, 0), floats(y, 0), sums)   sums[j] += x[j] y[j]
@@ -31,7 +32,7 @@ class Vector(types.Type):
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     """A vector is held as what LLVM calls one."""
 
     def __init__(self, dmm: Any, fe_type: Any) -> None:
