@@ -11,6 +11,7 @@ import pytest
 
 from tinyllm.kernels import TABLE, jit
 from tinyllm.kernels.dropout import scale_of, start_of, threshold_of
+from tinyllm.kernels.quantized import quantize_4, quantize_8
 
 SIZES = (1, 7, 63, 64, 65)
 MODULES = [importlib.import_module(f"tinyllm.kernels.jit.{m.name}") for m in pkgutil.iter_modules(jit.__path__)]
@@ -142,6 +143,26 @@ class Case:
     def matmul(self):
         a, b = self.draw(self.N, self.size), self.draw(self.size, self.size + 2)
         return [a, b], self.empty((self.N, self.size + 2)), reference(self.name, a, b)
+
+    def quantized(self, quantize):
+        """Weights (size, 64 or 96) and 3 rows of x for them."""
+        return self.draw(3, 64 + 32 * (self.size % 2)), *quantize(self.draw(self.size, 64 + 32 * (self.size % 2)))
+
+    def linear_8(self):
+        args = list(self.quantized(quantize_8))
+        return args, [np.zeros((3, self.size), self.dtype)], reference(self.name, *args)
+
+    def linear_4(self):
+        args = list(self.quantized(quantize_4))
+        return args, [np.zeros((3, self.size), self.dtype)], reference(self.name, *args)
+
+    def dequantize_8(self):
+        x, *args = self.quantized(quantize_8)
+        return args, self.empty((self.size, x.shape[1])), reference(self.name, *args)
+
+    def dequantize_4(self):
+        x, *args = self.quantized(quantize_4)
+        return args, self.empty((self.size, x.shape[1])), reference(self.name, *args)
 
     def scatter_add(self):
         index, src = self.rng.integers(0, 11, self.N), self.draw(self.N, self.size)

@@ -29,6 +29,7 @@ from .erf import erf
 from .matmul import matmul
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .optimizer import adamw, sum_of_squares
+from .quantized import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
@@ -46,6 +47,8 @@ __all__ = [
     "backend",
     "cross_entropy",
     "cross_entropy_backward",
+    "dequantize_4",
+    "dequantize_8",
     "dropout",
     "erf",
     "gelu",
@@ -55,10 +58,14 @@ __all__ = [
     "kernel",
     "layer_norm",
     "layer_norm_backward",
+    "linear_4",
+    "linear_8",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
     "matmul",
+    "quantize_4",
+    "quantize_8",
     "rms_norm",
     "rms_norm_backward",
     "rope_angles",

@@ -34,6 +34,8 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
     targets = rng.integers(0, 33, rows)
+    bytes_8, bytes_4 = rng.integers(-127, 128, (rows, 64), np.int8), rng.integers(0, 256, (rows, 32), np.uint8)
+    three, scales = draw(min(rows, 3), 64), draw(rows, 2)
     return {
         "softmax": (x,),
         "softmax_backward": (x, dy),
@@ -61,6 +63,10 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "rope_half": (turned, *angles),
         "rope_pairs": (turned, *angles),
         "matmul": (x, draw(33, 2)),
+        "dequantize_8": (bytes_8, scales),
+        "dequantize_4": (bytes_4, scales),
+        "linear_8": (three, bytes_8, scales, number),
+        "linear_4": (three, bytes_4, scales, number),
         "scatter_add": (targets, x, 33),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
