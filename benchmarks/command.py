@@ -103,7 +103,7 @@ def run(benchmark: Benchmark, args: argparse.Namespace) -> tuple[list[Row], list
     cases = chosen(benchmark.cases(args), args)
     names, left_out = peers_of(benchmark.candidates, args)
     rounds = args.rounds or (2 if args.quick or args.tiny else 5)
-    limit = 0.05 if args.tiny else min(benchmark.limit, 0.2) if args.quick else benchmark.limit
+    limit = 1.0 if args.tiny else min(benchmark.limit, 0.2) if args.quick else benchmark.limit
     measured: list[tuple[Case, list[Series]]] = []
     with processes(names, args.threads) as pool:
         ceilings = Ceilings(args.threads) if args.tiny else measure_ceilings(pool[0], args.threads, args.quick)
@@ -144,6 +144,10 @@ def processes(names: list[str], threads: int) -> Iterator[list[Candidate]]:
     """Start the candidates, and let them end when the block ends, however it ends."""
     pool = [launch(name, threads) for name in names]
     try:
+        for candidate in pool:
+            candidate.tell(do="load")
+        for candidate in pool:
+            candidate.hear()  # what is not installed says so in its first case
         yield pool
     except BaseException:
         for candidate in pool:

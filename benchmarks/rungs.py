@@ -49,7 +49,7 @@ def timed_rungs(
             skipped[rung_name] = f"it takes {missing[0]!r}, which this benchmark does not know"
             continue
         args = [values[p.name] for p in formal if p.name in values]
-        timed[rung_name] = Timed(caller(rung, args, values.get(result)), before=before)
+        timed[rung_name] = Timed(caller(rung, args, values.get(result)), before=before, slow=True)
     return timed, skipped
 
 

@@ -29,6 +29,7 @@ from typing import Any
 SETTLE = 0.1  # seconds in which the thread pool of the one before stops spinning on this one's cores
 IN_A_ROW = 3  # timed steps in a turn, after one that only wakes the candidate up
 AT_LEAST = 5  # timed steps of whatever is timed at all
+PATIENCE = 0.5  # seconds: what takes longer is not called twice before it is timed
 
 Case = dict[str, Any]
 
@@ -41,11 +42,13 @@ class Timed:
         run: does it once; what it returns is compared with what the others return.
         before: runs before each step and is not timed.
         once: never repeat it within a step, however short it is.
+        slow: it may take far too long on a large case, and is then left out: see ``limit``.
     """
 
     run: Callable[[], Any]
     before: Callable[[], Any] | None = None
     once: bool = False
+    slow: bool = False
 
 
 class LeftOut(Exception):
@@ -129,6 +132,13 @@ def launch(name: str, threads: int) -> Candidate:
     )
 
 
+LIBRARIES = {
+    "tinyllm": ("tinyllm.kernels.jit",),
+    "torch eager": ("torch",),
+    "torch.compile": ("torch", "torch._dynamo"),
+    "jax": ("jax",),
+    "transformers": ("torch", "transformers"),
+}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -149,13 +159,11 @@ def take_turns(
         A Series for each thing timed, and for each thing that was not, why.
     """
     candidates = list(candidates)
-    for candidate in candidates:
-        candidate.tell(do="prepare", module=module, case=case, limit=limit, step=step)
     series: list[Series] = []
     left_out: dict[str, str] = {}
     turns: list[tuple[Candidate, list[tuple[Series, int]]]] = []
     for candidate in candidates:
-        answer = candidate.hear()
+        answer = candidate.ask(do="prepare", module=module, case=case, limit=limit, step=step)
         if "left_out" in answer:
             left_out[candidate.name] = answer["left_out"]
             continue
@@ -188,7 +196,7 @@ class Server:
         self.name = name
         self.timed: dict[str, Timed] = {}
         self.repeats: dict[str, int] = {}
-        self.rates: dict[tuple[str, str], float] = {}  # work in a second, to foresee how long a larger case will take
+        self.rates: dict[tuple[str, str, str], float] = {}  # work in a second, to foresee how long a larger case will take
 
     def prepare(self, module: str, case: Case, limit: float, step: float) -> Case:
         """Set up a case, warm up whatever will not take too long, and find how often a step repeats it."""
@@ -200,21 +208,20 @@ class Server:
         if isinstance(timed, tuple):
             timed, skipped = timed
         for name, one in timed.items():
-            rate = self.rates.get((module, name))
-            expected = case.get("work", 0) / rate if rate else 0.0
-            if expected > limit:
-                skipped[name] = f"too slow here, about {expected:.2g} s a call"
+            work, rate = case.get("work", 0), self.rates.get((module, case.get("group", ""), name))
+            if one.slow and rate and work / rate > limit:
+                skipped[name] = f"too slow here, about {work / rate:.2g} s a call"
                 continue
             try:
                 result, seconds = self._once(one)
-                if seconds < 4 * step or not case.get("work"):
+                if not rate or work / rate < PATIENCE:  # else the first call was long, and compiled nothing
                     _, seconds = self._once(one)
             except Exception as error:
                 traceback.print_exc()
                 skipped[name] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
                 continue
-            if case.get("work"):
-                self.rates[module, name] = case["work"] / seconds
+            if work:
+                self.rates[module, case.get("group", ""), name] = max(rate or 0.0, work / seconds)
             repeat = 1 if one.once else max(1, min(10_000, math.ceil(step / max(seconds, 1e-9))))
             self.timed[name], self.repeats[name] = one, repeat
             kept[name] = {"seconds": seconds * repeat, "result": fingerprint(result)}
@@ -225,10 +232,17 @@ class Server:
         """Compile everything on a small case, and learn how fast it is."""
         timed = benchmark.prepare(self.name, case)
         for name, one in (timed[0] if isinstance(timed, tuple) else timed).items():
-            if (module, name) not in self.rates:
+            key = module, case.get("group", ""), name
+            if one.slow and key not in self.rates:
                 with contextlib.suppress(Exception):  # it will say so in the case itself
                     self._once(one)
-                    self.rates[module, name] = case["work"] / min(self._once(one)[1] for _ in range(3))
+                    self.rates[key] = case["work"] / min(self._once(one)[1] for _ in range(3))
+
+    def load(self) -> Case:
+        """Import the library, which takes seconds: all candidates do so at the same time."""
+        for package in LIBRARIES.get(self.name, ()):
+            importlib.import_module(package)
+        return {}
 
     @staticmethod
     def _once(one: Timed) -> tuple[Any, float]:
@@ -285,7 +299,7 @@ def serve(name: str) -> None:
     server = Server(name)
     for line in sys.stdin:
         request = json.loads(line)
-        act = {"prepare": server.prepare, "time": server.time}[request.pop("do")]
+        act = {"load": server.load, "prepare": server.prepare, "time": server.time}[request.pop("do")]
         try:
             answer = act(**request)
         except LeftOut as reason:
