@@ -49,7 +49,7 @@ def picture(name: str, rows: list[Row], ceilings: Ceilings, lines: list[Slope]) 
     if above:
         _roofline(parts[0].subplots(), points, ceilings)
     for row in range(down):
-        axes = parts[above + row].subplots(1, 2)
+        axes = parts[above + row].subplots(1, min(2, len(panels)), squeeze=False)[0]
         for i, ax in enumerate(axes):
             if 2 * row + i < len(panels):
                 _slopes(ax, [one for one in lines if (one.line, one.axis) == panels[2 * row + i]])
@@ -132,7 +132,7 @@ def _slopes(ax: Axes, lines: list[Slope]) -> None:
     ax.set_title(lines[0].line, loc="left", fontsize=10)
     ax.legend(
         title="exponent, fitted", fontsize=7.5, title_fontsize=8, handlelength=2.4, ncol=3, columnspacing=1.2,
-        loc="upper center", bbox_to_anchor=(0.5, -0.17),
+        loc="upper center", bbox_to_anchor=(0.5, -0.14),
     )  # fmt: skip
 
 

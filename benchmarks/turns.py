@@ -198,7 +198,7 @@ class Server:
         self.repeats: dict[str, int] = {}
         self.rates: dict[tuple[str, str, str], float] = {}  # work in a second, to foresee how long a larger case will take
 
-    def prepare(self, module: str, case: Case, limit: float, step: float) -> Case:
+    def prepare(self, module: str, case: Case, limit: float, step: float, warm: bool = True) -> Case:
         """Set up a case, warm up whatever will not take too long, and find how often a step repeats it."""
         self.timed, self.repeats = {}, {}  # frees the arrays of the case before
         benchmark = importlib.import_module(module)
@@ -207,6 +207,9 @@ class Server:
         timed, skipped, kept = benchmark.prepare(self.name, case), {}, {}
         if isinstance(timed, tuple):
             timed, skipped = timed
+        if not warm:
+            self.timed = timed
+            return {"timed": {}, "skipped": skipped, "facts": {}}
         for name, one in timed.items():
             work, rate = case.get("work", 0), self.rates.get((module, case.get("group", ""), name))
             if one.slow and rate and work / rate > limit:
@@ -251,6 +254,10 @@ class Server:
         began = time.perf_counter()
         result = one.run()
         return result, time.perf_counter() - began
+
+    def call(self, name: str) -> Case:
+        """Do something once, untimed, and return what it returned."""
+        return {"last": reported(self.timed[name].run())}
 
     def time(self, name: str, steps: int) -> Case:
         """Time a few steps in a row, after one that is not timed."""
@@ -299,7 +306,8 @@ def serve(name: str) -> None:
     server = Server(name)
     for line in sys.stdin:
         request = json.loads(line)
-        act = {"load": server.load, "prepare": server.prepare, "time": server.time}[request.pop("do")]
+        acts = {"load": server.load, "prepare": server.prepare, "call": server.call, "time": server.time}
+        act = acts[request.pop("do")]
         try:
             answer = act(**request)
         except LeftOut as reason:
