@@ -33,6 +33,7 @@ class Benchmark:
         cases: from the arguments to the cases.
         fresh: a new process for each candidate and case.
         limit: seconds; what takes longer for one call is left out of that case.
+        roofline: measure the machine's ceilings, for arithmetic and memory to be held against.
     """
 
     module: str
@@ -42,6 +43,7 @@ class Benchmark:
     cases: Callable[[argparse.Namespace], list[Case]]
     fresh: bool = False
     limit: float = 0.5
+    roofline: bool = True
 
 
 def default_threads() -> int:
@@ -106,7 +108,9 @@ def run(benchmark: Benchmark, args: argparse.Namespace) -> tuple[list[Row], list
     limit = 1.0 if args.tiny else min(benchmark.limit, 0.2) if args.quick else benchmark.limit
     measured: list[tuple[Case, list[Series]]] = []
     with processes(names, args.threads) as pool:
-        ceilings = Ceilings(args.threads) if args.tiny else measure_ceilings(pool[0], args.threads, args.quick)
+        ceilings = Ceilings(args.threads)
+        if benchmark.roofline and not args.tiny:
+            ceilings = measure_ceilings(pool[0], args.threads, args.quick)
         for case in cases:
             with processes(names, args.threads) if benchmark.fresh else contextlib.nullcontext(pool) as here:
                 taking_part = [c for c in here if not c.left_out and c.name not in case.get("without", ())]

@@ -60,7 +60,7 @@ def _row(case: Case, ours: Series, peer: Series | None, ceilings: Ceilings, door
         row["peer_tokens_per_second"] = case["tokens"] / peer.median if peer else None
     if case.get("compare", True):
         other = door or peer
-        row["agrees"] = agree(ours.result, other.result) if other else None
+        row["agrees"] = agree(ours.result, other.result, case.get("exact", False)) if other else None
     return row
 
 
@@ -70,7 +70,8 @@ def say_case(say: Callable[[str], None], case: Case, series: list[Series], ceili
     ours = next((one for one in series if one.candidate == OURS), None)
     bound_by_memory = ceilings.bound(0, moved, dtype) >= ceilings.bound(flop, 0, dtype)
     say("")
-    say(f"{case['name']}  ({flop / 1e9:.3g} GFLOP, {moved / 1e6:.3g} MB)" if flop or moved else case["name"])
+    amounts = [f"{flop / 1e9:.3g} GFLOP"] * bool(flop) + [f"{moved / 1e6:.3g} MB"] * bool(moved)
+    say(case["name"] + (f"  ({', '.join(amounts)})" if amounts else ""))
     for one in series:
         rung = one.candidate == OURS and one is not ours
         label = f"  {one.name}" if rung else one.candidate if one is not ours else f"{OURS}"
@@ -80,12 +81,13 @@ def say_case(say: Callable[[str], None], case: Case, series: list[Series], ceili
         elif flop and not (bound_by_memory and moved):
             line += f"{flop / one.median / 1e9:>10.1f} GFLOP/s"
         elif moved:
-            line += f"{moved / one.median / 1e9:>10.1f} GB/s   "
+            rate = moved / one.median
+            line += f"{rate / 1e9:>10.1f} GB/s   " if rate > 1e8 else f"{rate / 1e6:>10.1f} MB/s   "
         share = ceilings.share(flop, moved, one.median, dtype)
         line += f"{share:>8.0%} of the roofline" if share else ""
         if ours and one is not ours and not rung:
             line += f"   ours/theirs {ours.median / one.median:6.2f}"
-        if ours and case.get("compare", True) and not agree(ours.result, one.result):
+        if ours and case.get("compare", True) and not agree(ours.result, one.result, case.get("exact", False)):
             line += "   ANOTHER RESULT"
         say(line)
 

@@ -35,17 +35,17 @@ SWEEPS = {
 
 def cases(args: argparse.Namespace) -> list[Case]:
     """List the cases."""
-    if args.slopes:
+    sweeps, configurations = [], CONFIGURATIONS
+    if args.slopes or args.plot:
         start, shorten = (TINY, 2) if args.tiny else (SWEPT, 3 if args.quick else 9)
-        return [
+        sweeps = [
             _case(f"{axis} {size}", {**start, field: size}, [["a training step", axis, size]])
             for axis, (field, sizes) in SWEEPS.items()
             for size in sizes[:shorten]
         ]
-    if args.tiny:
-        return [_case("tiny", TINY)]
-    names = ["cpu"] if args.quick else list(CONFIGURATIONS)
-    return [_case(name, CONFIGURATIONS[name]) for name in names]
+    if args.tiny or args.quick:
+        configurations = {"tiny": TINY} if args.tiny else {"cpu": CONFIGURATIONS["cpu"]}
+    return [_case(name, c) for name, c in configurations.items() if not args.slopes] + sweeps
 
 
 def _case(name: str, c: dict[str, int], sweep: list[Any] | None = None) -> Case:
@@ -142,7 +142,7 @@ def torch_step(c: dict[str, int], compiled: bool) -> Callable[[], float]:
 BENCHMARK = Benchmark(
     "train_step", __doc__ or "", ("tinyllm", "numpy", "torch eager", "torch.compile"), "torch eager", cases
 )
-MORE = ("--slopes", {"action": "store_true", "help": "how a step grows with T, C and L, instead of the configurations"})
+MORE = ("--slopes", {"action": "store_true", "help": "only how a step grows with T, C and L, as --plot draws it"})
 
 if __name__ == "__main__":
     run(BENCHMARK, arguments(BENCHMARK.about, MORE).parse_args())
