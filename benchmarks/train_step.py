@@ -104,8 +104,8 @@ def tinyllm_step(c: dict[str, int], backend: str | None = None) -> Callable[[], 
             optimizer.zero_grad()
             loss = model.loss(idx, targets)
             loss.backward()
-            nn.clip_grad_norm(parameters, 1.0)
-            optimizer.step()
+            scale = nn.clip_scale(nn.grad_norm(parameters), 1.0)
+            optimizer.step(grad_scale=scale)
             return float(loss.item())
 
     return step

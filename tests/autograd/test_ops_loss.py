@@ -52,6 +52,12 @@ def test_chunks_cover_every_row_once_and_stay_small(monkeypatch):
         assert all((here.stop - here.start) * V <= loss.CHUNK or here.stop - here.start == 1 for here in cut)
 
 
+def test_no_rows_have_no_loss_and_no_gradient():
+    for x, targets in ((np.zeros((0, C)), np.zeros(0, int)), (np.ones((2, C)), np.full(2, -100))):
+        value, dx, dw = run(tl.linear_cross_entropy, x, np.ones((V, C)), targets, reduction="sum")
+        assert value == 0 and not dx.any() and dx.shape == x.shape and not dw.any()
+
+
 def test_without_a_graph_no_gradient_is_made(given, monkeypatch):
     monkeypatch.setattr(loss, "_losses_and_gradients", None)
     with tl.no_grad():

@@ -33,7 +33,7 @@ from .dropout import dropout
 from .erf import erf
 from .matmul import matmul
 from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
-from .optimizer import adamw, adamw_flat, sum_of_squares, sum_of_squares_of
+from .optimizer import adamw, adamw_all, sum_of_squares, sum_of_squares_of
 from .quantized import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import embed, gather_rows, scatter_add
@@ -47,7 +47,7 @@ __all__ = [
     "TABLE",
     "Array",
     "adamw",
-    "adamw_flat",
+    "adamw_all",
     "add",
     "add_layer_norm",
     "add_rms_norm",

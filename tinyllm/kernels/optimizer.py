@@ -61,8 +61,8 @@ def adamw(
 
 
 @kernel
-def adamw_flat(
-    p: Array,
+def adamw_all(
+    ps: Sequence[Array],
     gs: Sequence[Array],
     m: Array,
     v: Array,
@@ -75,25 +75,24 @@ def adamw_flat(
     step: int,
     grad_scale: float = 1.0,
 ) -> None:
-    r"""Take AdamW's step for many parameters that lie in one line of memory, each with a gradient of its own.
+    r"""Take AdamW's step for many parameters at once; their moments lie in one line of memory.
 
     Args:
-        p, m, v: all parameters and their moments, (n,).
-        gs: the gradients, of any shapes.
-        offsets: where in p the parameters of each gradient begin; those of no gradient stay as they are.
-        decays: weight_decay for each gradient's parameters.
+        ps, gs: the parameters, updated in place, and their gradients, of any shapes.
+        m, v: the moments of all, (n,), updated in place.
+        offsets: where in m and v those of each parameter begin.
+        decays: the weight_decay of each parameter.
         lr, beta1, beta2, eps, step, grad_scale: as in ``adamw``.
 
     Example:
-        >>> p, m, v = np.ones(3), np.zeros(3), np.zeros(3)
-        >>> adamw_flat(p, [np.ones(1), -np.ones(2)], m, v, [0, 1], [0.0, 0.5], 0.1, 0.9, 0.999, 0.0, 1)
-        >>> p.round(6)
-        array([0.9 , 1.05, 1.05])
+        >>> a, b, m, v = np.ones(1), np.ones((1, 2)), np.zeros(3), np.zeros(3)
+        >>> adamw_all([a, b], [np.ones(1), -np.ones((1, 2))], m, v, [0, 1], [0.0, 0.5], 0.1, 0.9, 0.999, 0.0, 1)
+        >>> a.round(6), b.round(6)
+        (array([0.9]), array([[1.05, 1.05]]))
     """
-    for g, offset, decay in zip(gs, offsets, decays, strict=True):
-        here = slice(offset, offset + g.size)
-        settings = lr, beta1, beta2, eps, decay, step, grad_scale
-        adamw.__wrapped__(p[here], g.reshape(-1), m[here], v[here], *settings)  # type: ignore[attr-defined]
+    for p, g, offset, decay in zip(ps, gs, offsets, decays, strict=True):
+        own_m, own_v = (x[offset : offset + p.size].reshape(p.shape) for x in (m, v))
+        adamw.__wrapped__(p, g, own_m, own_v, lr, beta1, beta2, eps, decay, step, grad_scale)  # type: ignore[attr-defined]
 
 
 @kernel

@@ -33,7 +33,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     q, k, v, out, dout = (draw(1, 2, T, 16) for _ in range(5))  # (B, H, T, D)
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
-    line, flat_moments = draw(34 * rows), (draw(34 * rows), draw(34 * rows) ** 2)
+    flat_moments = draw(34 * rows), draw(34 * rows) ** 2
     targets = rng.integers(0, 33, rows)
     bytes_8, bytes_4 = rng.integers(-127, 128, (rows, 64), np.int8), rng.integers(0, 256, (rows, 32), np.uint8)
     three, scales = draw(min(rows, 3), 64), draw(rows, 2)
@@ -82,7 +82,19 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "add_to": (x.copy(), dy),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
-        "adamw_flat": (line, [dy, number], *flat_moments, [0, dy.size], [0.1, 0.0], 0.1, 0.9, 0.99, 1e-8, 1, 0.5),
+        "adamw_all": (
+            [x.copy(), number.copy()],
+            [dy, number],
+            *flat_moments,
+            [0, dy.size],
+            [0.1, 0.0],
+            0.1,
+            0.9,
+            0.99,
+            1e-8,
+            1,
+            0.5,
+        ),
         "sum_of_squares": (x,),
         "sum_of_squares_of": (x, number),
     }

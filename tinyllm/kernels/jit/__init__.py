@@ -30,7 +30,7 @@ from . import (  # noqa: E402
 
 FAST: dict[str, Callable[..., Any]] = {
     "adamw": optimizer.adamw,
-    "adamw_flat": optimizer.adamw_flat,
+    "adamw_all": optimizer.adamw_all,
     "add": add.add,
     "add_layer_norm": norm.add_layer_norm,
     "add_rms_norm": norm.add_rms_norm,

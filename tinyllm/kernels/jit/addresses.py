@@ -17,20 +17,26 @@ from numba.np.arrayobj import populate_array
 from ..table import Array
 
 
-@intrinsic
-def array_at(typing_context: Any, address: Any, first: Any, size: Any, like: Any) -> Any:
-    """Return entries ``first`` .. ``first + size - 1`` of the numbers at ``address``, of the type of ``like``."""
-    array_type = types.Array(like, 1, "C", readonly=True)
+def _array_at(readonly: bool) -> Any:
+    @intrinsic
+    def array_at(typing_context: Any, address: Any, first: Any, size: Any, like: Any) -> Any:
+        """Return entries ``first`` .. ``first + size - 1`` of the numbers at ``address``, of the type of ``like``."""
+        array_type = types.Array(like, 1, "C", readonly=readonly)
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(array_type)(context, builder)
-        number = context.get_data_type(like)
-        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(number))
-        data = builder.gep(builder.inttoptr(arguments[0], number.as_pointer()), [arguments[1]])
-        populate_array(array, data=data, shape=[arguments[2]], strides=[itemsize], itemsize=itemsize, meminfo=None)
-        return array._getvalue()
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array = context.make_array(array_type)(context, builder)
+            number = context.get_data_type(like)
+            itemsize = context.get_constant(types.intp, context.get_abi_sizeof(number))
+            data = builder.gep(builder.inttoptr(arguments[0], number.as_pointer()), [arguments[1]])
+            populate_array(array, data=data, shape=[arguments[2]], strides=[itemsize], itemsize=itemsize, meminfo=None)
+            return array._getvalue()
 
-    return array_type(types.intp, types.intp, types.intp, like), codegen
+        return array_type(types.intp, types.intp, types.intp, like), codegen
+
+    return array_at
+
+
+array_at, open_array_at = _array_at(readonly=True), _array_at(readonly=False)  # to read from, and to write to
 
 
 def solid_arrays(arrays: Sequence[Array]) -> tuple[list[Array], Array]:

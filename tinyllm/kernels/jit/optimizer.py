@@ -2,8 +2,8 @@
 
 adamw_v1            the reference's seven passes over memory fused into one
 adamw_v2            blocks of entries shared by the threads
-adamw_flat_v1       all parameters, whose gradients are where a table of addresses says
-adamw_flat_v2       blocks of all of them shared by the threads: one launch instead of one for each
+adamw_all_v1        many parameters, which are, with their gradients, where tables of addresses say
+adamw_all_v2        blocks of all of them shared by the threads: one launch instead of one for each
 
 sum_of_squares_v1   one sum
 sum_of_squares_v2   a sum for each block of entries, shared by the threads, and added up in order
@@ -22,7 +22,7 @@ from numba import prange
 
 from ..compiler import compiled, parallel
 from ..table import Array
-from .addresses import array_at, blocks_of, solid_arrays
+from .addresses import array_at, blocks_of, open_array_at, solid_arrays
 from .door import SMALL, flat
 
 BLOCK = 4096  # entries a thread takes at a time, and entries in a partial sum
@@ -48,19 +48,20 @@ def adamw_v2(p, g, m, v, decay, beta1, beta2, rate, root, eps, scale):
 
 
 @compiled
-def adamw_flat_v1(p, gs, m, v, offsets, decays, beta1, beta2, rate, root, eps, scale):
-    for k in range(gs.shape[0]):
-        g, here = array_at(gs[k, 0], 0, gs[k, 1], p[0]), slice(offsets[k], offsets[k] + gs[k, 1])
-        adamw_v1(p[here], g, m[here], v[here], decays[k], beta1, beta2, rate, root, eps, scale)
+def adamw_all_v1(ps, gs, m, v, offsets, decays, beta1, beta2, rate, root, eps, scale):
+    for k in range(ps.shape[0]):
+        p, g = open_array_at(ps[k, 0], 0, ps[k, 1], m[0]), array_at(gs[k, 0], 0, ps[k, 1], m[0])
+        here = slice(offsets[k], offsets[k] + p.size)
+        adamw_v1(p, g, m[here], v[here], decays[k], beta1, beta2, rate, root, eps, scale)
 
 
 @parallel
-def adamw_flat_v2(p, gs, m, v, offsets, decays, beta1, beta2, rate, root, eps, scale, blocks):
+def adamw_all_v2(ps, gs, m, v, offsets, decays, beta1, beta2, rate, root, eps, scale, blocks):
     for block in prange(blocks.shape[0]):
         k, first, size = blocks[block]
-        g, start = array_at(gs[k, 0], first, size, p[0]), offsets[k] + first
-        here = slice(start, start + size)
-        adamw_v1(p[here], g, m[here], v[here], decays[k], beta1, beta2, rate, root, eps, scale)
+        p, g = open_array_at(ps[k, 0], first, size, m[0]), array_at(gs[k, 0], first, size, m[0])
+        here = slice(offsets[k] + first, offsets[k] + first + size)
+        adamw_v1(p, g, m[here], v[here], decays[k], beta1, beta2, rate, root, eps, scale)
 
 
 @compiled
@@ -127,8 +128,8 @@ def adamw(
     return None
 
 
-def adamw_flat(
-    p: Array,
+def adamw_all(
+    ps: Sequence[Array],
     gs: Sequence[Array],
     m: Array,
     v: Array,
@@ -141,20 +142,22 @@ def adamw_flat(
     step: int,
     grad_scale: float = 1.0,
 ) -> Any:
-    """Move flat p, m and v one step along the gradients of their parts, in place."""
-    if not len(gs) == len(offsets) == len(decays) or not gs or any(g.dtype != p.dtype for g in gs):
+    """Move the parameters and their moments in flat m and v one step along the gradients, in place."""
+    if not len(ps) == len(gs) == len(offsets) == len(decays) or not ps or not m.shape == v.shape == (m.size,):
         return NotImplemented
-    if p.ndim != 1 or not all(x.flags.carray and x.shape == p.shape for x in (p, m, v)):
+    if any(p.shape != g.shape or not p.dtype == g.dtype == m.dtype for p, g in zip(ps, gs, strict=True)):
         return NotImplemented
-    alive, table = solid_arrays(gs)
+    if not all(x.flags.carray for x in (*ps, m, v)):  # nothing to write through
+        return NotImplemented
+    (alive, slopes), (_, table) = solid_arrays(gs), solid_arrays(ps)
     starts, keeps = np.asarray(offsets, np.int64), 1 - lr * np.asarray(decays, np.float64)
-    if starts.min() < 0 or (starts + table[:, 1]).max() > p.size:  # the reference says what is wrong
+    if starts.min() < 0 or (starts + table[:, 1]).max() > m.size:  # the reference says what is wrong
         return NotImplemented
     settings = _settings(lr, beta1, beta2, eps, step, grad_scale)
-    if p.size < SMALL:
-        adamw_flat_v1(p, table, m, v, starts, keeps, *settings)
+    if table[:, 1].sum() < SMALL:
+        adamw_all_v1(table, slopes, m, v, starts, keeps, *settings)
     else:
-        adamw_flat_v2(p, table, m, v, starts, keeps, *settings, blocks_of(table[:, 1], BLOCK))
+        adamw_all_v2(table, slopes, m, v, starts, keeps, *settings, blocks_of(table[:, 1], BLOCK))
     del alive
     return None
 
