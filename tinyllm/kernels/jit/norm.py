@@ -68,9 +68,15 @@ def _rms_norm_row(row, g, eps, out):
 
 
 @inner
-def _add_rows(x, r, s):
+def _add(x, r, s):
     for j in range(s.size):
         s[j] = x[j] + r[j]
+
+
+@inner
+def _add_to(x, r):  # _add(x, r, x) would not vectorize: what is written might be read next
+    for j in range(x.size):
+        x[j] += r[j]
 
 
 @compiled
@@ -89,7 +95,7 @@ def layer_norm_v3(x, g, b, eps, y, mean, rstd):
 @compiled
 def add_layer_norm_v1(x, r, g, b, eps, s, y, mean, rstd):
     for i in range(x.shape[0]):
-        _add_rows(x[i], r[i], s[i])
+        _add(x[i], r[i], s[i])
         mean[i], rstd[i] = _layer_norm_row(s[i], g, b, eps, y[i])
 
 
@@ -109,17 +115,17 @@ def layer_norm_backward_v1(x, g, mean, rstd, dy, ds, dx, dg, db):
         row, drow, out, middle, scale = x[i], dy[i], dx[i], mean[i], rstd[i]
         sum_dn, sum_dn_n = zero, zero
         for j in range(row.size):
+            dn = drow[j] * g[j]
+            sum_dn += dn
+            sum_dn_n += dn * (row[j] - middle)
+        through_mean, through_rstd = sum_dn * (one / C), sum_dn_n * scale * (one / C)
+        for j in range(row.size):
             n = (row[j] - middle) * scale
             dg[j] += drow[j] * n
             db[j] += drow[j]
-            sum_dn += drow[j] * g[j]
-            sum_dn_n += drow[j] * g[j] * n
-        through_mean, through_rstd = sum_dn * (one / C), sum_dn_n * (one / C)
-        for j in range(row.size):
-            n = (row[j] - middle) * scale
             out[j] = scale * (drow[j] * g[j] - through_mean - n * through_rstd)
         if ds.size:
-            _add_rows(out, ds[i], out)
+            _add_to(out, ds[i])
 
 
 @parallel
@@ -159,7 +165,7 @@ def rms_norm_v2(x, g, eps, y, rstd):
 @compiled
 def add_rms_norm_v1(x, r, g, eps, s, y, rstd):
     for i in range(x.shape[0]):
-        _add_rows(x[i], r[i], s[i])
+        _add(x[i], r[i], s[i])
         rstd[i] = _rms_norm_row(s[i], g, eps, y[i])
 
 
@@ -178,14 +184,14 @@ def rms_norm_backward_v1(x, g, rstd, dy, ds, dx, dg):
         row, drow, out, scale = x[i], dy[i], dx[i], rstd[i]
         sum_dn_n = zero
         for j in range(row.size):
+            sum_dn_n += drow[j] * g[j] * row[j]
+        through_rstd = sum_dn_n * scale * (one / C)
+        for j in range(row.size):
             n = row[j] * scale
             dg[j] += drow[j] * n
-            sum_dn_n += drow[j] * g[j] * n
-        through_rstd = sum_dn_n * (one / C)
-        for j in range(row.size):
-            out[j] = scale * (drow[j] * g[j] - row[j] * scale * through_rstd)
+            out[j] = scale * (drow[j] * g[j] - n * through_rstd)
         if ds.size:
-            _add_rows(out, ds[i], out)
+            _add_to(out, ds[i])
 
 
 @parallel

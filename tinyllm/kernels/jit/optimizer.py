@@ -26,6 +26,7 @@ from .addresses import array_at, blocks_of, open_array_at, solid_arrays
 from .door import SMALL, flat
 
 BLOCK = 4096  # entries a thread takes at a time, and entries in a partial sum
+LARGE = 1 << 20  # entries: a sum of fewer is done before a second thread would have woken up
 
 
 @compiled
@@ -171,7 +172,7 @@ def sum_of_squares_of(*xs: Array) -> float:
     """Return the sum of the squares of all entries of all arrays, added up in float64."""
     alive, table = solid_arrays(xs)
     like = xs[0].dtype.type(0)
-    if table[:, 1].sum() < SMALL:
+    if table[:, 1].sum() < LARGE:
         total = sum_of_squares_of_v1(table, like)
     else:
         total = sum_of_squares_of_v2(table, like, blocks_of(table[:, 1], BLOCK))
