@@ -26,7 +26,7 @@ from .attention import attention, attention_backward
 from .cross_entropy import cross_entropy, cross_entropy_backward
 from .dropout import dropout
 from .erf import erf
-from .matmul import matmul
+from .matmul import linear, matmul, matmul_into
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .optimizer import adamw, sum_of_squares
 from .rope import rope_angles, rope_half, rope_pairs
@@ -55,10 +55,12 @@ __all__ = [
     "kernel",
     "layer_norm",
     "layer_norm_backward",
+    "linear",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
     "matmul",
+    "matmul_into",
     "rms_norm",
     "rms_norm_backward",
     "rope_angles",

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_name
 from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
@@ -43,6 +44,7 @@ def _register_file(features: set[str]) -> tuple[int, int]:
     return 16, 24 if "neon" in features else 12
 
 
+PROCESSOR = str(get_host_cpu_name())
 FEATURES = _features()
 FUSED = bool(FEATURES & {"fma", "neon"})  # multiply-add as one instruction; as a call it would be slow beyond all use
 WIDTH, SUMS = _register_file(FEATURES)
@@ -99,8 +101,8 @@ def _tile(rows: int | None) -> Any:
             c_row = cgutils.unpack_tuple(builder, out.strides, 2)[0]
             K = cgutils.unpack_tuple(builder, two.shape, 2)[0]
             row = context.cast(builder, arguments[3], signature.args[3], types.intp)
-            first_a = _moved(builder, one.data, builder.mul(row, a_row))
-            first_c = _moved(builder, out.data, builder.mul(row, c_row))
+            first_a = moved(builder, one.data, builder.mul(row, a_row))
+            first_c = moved(builder, out.data, builder.mul(row, c_row))
             flag = context.cast(builder, arguments[4], signature.args[4], types.boolean)
             flag = builder.trunc(flag, ir.IntType(1)) if flag.type != ir.IntType(1) else flag
             builder.call(function, [first_a, a_row, a_step, two.data, b_row, first_c, c_row, K, flag])
@@ -111,7 +113,7 @@ def _tile(rows: int | None) -> Any:
     return tile
 
 
-def _moved(builder: Any, pointer: Any, distance: Any) -> Any:
+def moved(builder: Any, pointer: Any, distance: Any) -> Any:
     """Return a pointer that many bytes further on."""
     moved = builder.gep(builder.bitcast(pointer, ir.IntType(8).as_pointer()), [distance])
     return builder.bitcast(moved, pointer.type)
@@ -139,7 +141,7 @@ def _tile_function(module: Any, number: Any, itemsize: int, rows: int) -> Any:
     zero = ir.Constant(vector, [0.0] * width)
 
     def load(builder: Any, row: Any, column: int) -> Any:
-        return builder.load(_entries(builder, row, column * width, vector), align=itemsize)
+        return builder.load(entries(builder, row, column * width, vector), align=itemsize)
 
     builder = ir.IRBuilder(entry)
     ahead = [builder.mul(a_row, ir.Constant(size, i)) for i in range(rows)]
@@ -153,13 +155,13 @@ def _tile_function(module: Any, number: Any, itemsize: int, rows: int) -> Any:
     fused = _fused(module, vector)
     totals = []
     for i in range(rows):
-        x = builder.load(_moved(builder, a_here, ahead[i]))
+        x = builder.load(moved(builder, a_here, ahead[i]))
         x = builder.insert_element(ir.Constant(vector, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
         x = builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width))
         totals.append([builder.call(fused, [x, line[column], sums[i][column]]) for column in columns])
     k_next = builder.add(k, ir.Constant(size, 1))
     turns = [(k, ir.Constant(size, 0), k_next)]
-    turns += [(a_here, a, _moved(builder, a_here, a_step)), (b_here, b, _moved(builder, b_here, b_row))]
+    turns += [(a_here, a, moved(builder, a_here, a_step)), (b_here, b, moved(builder, b_here, b_row))]
     turns += [(sums[i][column], zero, totals[i][column]) for i in range(rows) for column in columns]
     for phi, first, following in turns:
         phi.add_incoming(first, entry)
@@ -177,18 +179,18 @@ def _tile_function(module: Any, number: Any, itemsize: int, rows: int) -> Any:
     for block in (add, put):
         builder = ir.IRBuilder(block)
         for i in range(rows):
-            row = _moved(builder, c, builder.mul(c_row, ir.Constant(size, i)))
+            row = moved(builder, c, builder.mul(c_row, ir.Constant(size, i)))
             for column in columns:
                 total = results[i][column]
                 if block is add:
                     total = builder.fadd(load(builder, row, column), total)
-                builder.store(total, _entries(builder, row, column * width, vector), align=itemsize)
+                builder.store(total, entries(builder, row, column * width, vector), align=itemsize)
         builder.branch(end)
     ir.IRBuilder(end).ret_void()
     return function
 
 
-def _entries(builder: Any, row: Any, first: int, vector: Any) -> Any:
+def entries(builder: Any, row: Any, first: int, vector: Any) -> Any:
     """Return the pointer to a vector of entries of a row."""
     return builder.bitcast(builder.gep(row, [ir.Constant(ir.IntType(64), first)]), vector.as_pointer())
 
