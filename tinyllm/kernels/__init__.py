@@ -33,7 +33,7 @@ from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, use
-from .threads import threads
+from .threads import threads, use_threads
 from .warm import warm
 
 __all__ = [
@@ -77,5 +77,6 @@ __all__ = [
     "swiglu_backward",
     "threads",
     "use",
+    "use_threads",
     "warm",
 ]

@@ -26,6 +26,8 @@ from typing import Any
 
 import numba
 
+from .launch import gate
+
 njit: Any = numba.njit
 
 _OPTIONS: Any = {
@@ -76,6 +78,7 @@ def parallel(function: Callable[..., Any]) -> Any:
     What it calculates must not depend on how many there are: a loop body owns what it writes, and sums over the whole
     loop go through partial sums of fixed size, added up in order.
     """
+    gate()
     return _compile(function, parallel=PRANGE_ONLY)
 
 
