@@ -33,6 +33,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     q, k, v, out, dout = (draw(1, 2, T, 16) for _ in range(5))  # (B, H, T, D)
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
+    line, flat_moments = draw(34 * rows), (draw(34 * rows), draw(34 * rows) ** 2)
     targets = rng.integers(0, 33, rows)
     return {
         "softmax": (x,),
@@ -42,20 +43,27 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "logsumexp": (x,),
         "cross_entropy": (x, targets, -100),
         "cross_entropy_backward": (x, targets, 4 + number, number, -100),
+        "cross_entropy_chunk": (x.copy(), targets, -100, 0.5),
         "layer_norm": (x, one, one, 1e-5),
-        "layer_norm_backward": (x, one, number, number, dy),
+        "layer_norm_backward": (x, one, number, number, dy, draw(rows, 33)),
+        "add_layer_norm": (x, dy, one, one, 1e-5),
         "rms_norm": (x, one, 1e-5),
-        "rms_norm_backward": (x, one, number, dy),
+        "rms_norm_backward": (x, one, number, dy, draw(rows, 33)),
+        "add_rms_norm": (x, dy, one, 1e-5),
         "erf": (x,),
         "sigmoid": (x,),
         "silu": (x,),
         "silu_backward": (x, dy),
+        "silu_again": (x, dy),
         "swiglu": (x, dy),
         "swiglu_backward": (x, dy, dy),
+        "swiglu_again": (x, dy, dy),
         "gelu": (x,),
         "gelu_backward": (x, dy),
+        "gelu_again": (x, dy),
         "gelu_tanh": (x,),
         "gelu_tanh_backward": (x, dy),
+        "gelu_tanh_again": (x, dy),
         "attention": (q, k, v, True, None, 0.25),
         "attention_backward": (q, k, v, out, 8 + draw(1, 2, T), dout, True, None, 0.25),
         "rope_half": (turned, *angles),
@@ -63,10 +71,16 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "matmul": (x, draw(33, 65)),
         "matmul_into": (x, draw(33, 65), draw(rows, 65)),
         "linear": (x, draw(65, 33), draw(65), draw(rows, 65), "gelu_tanh"),
+        "gather_rows": (draw(33, 33), targets),
+        "embed": (draw(33, 33), x, np.stack([targets, targets])),
         "scatter_add": (targets, x, 33),
+        "add": (x, dy),
+        "add_to": (x.copy(), dy),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
+        "adamw_flat": (line, [dy, number], *flat_moments, [0, dy.size], [0.1, 0.0], 0.1, 0.9, 0.99, 1e-8, 1, 0.5),
         "sum_of_squares": (x,),
+        "sum_of_squares_of": (x, number),
     }
 
 
