@@ -16,6 +16,7 @@ prepare()  # before the first of these imports numba: its thread pool reads the 
 from . import (  # noqa: E402
     activation,
     attention,
+    attention_backward,
     cross_entropy,
     dropout,
     matmul,
@@ -29,7 +30,7 @@ from . import (  # noqa: E402
 FAST: dict[str, Callable[..., Any]] = {
     "adamw": optimizer.adamw,
     "attention": attention.attention,
-    "attention_backward": attention.attention_backward,
+    "attention_backward": attention_backward.attention_backward,
     "cross_entropy": cross_entropy.cross_entropy,
     "cross_entropy_backward": cross_entropy.cross_entropy_backward,
     "dropout": dropout.dropout,
