@@ -1,4 +1,4 @@
-"""How the kernels are compiled: five decorators, and a cache that knows when it is stale.
+"""How the kernels are compiled: six decorators, and a cache that knows when it is stale.
 
 Flags. ``reassoc`` and ``contract`` let LLVM vectorize sums and fuse multiply-adds, ``nsz`` and ``arcp`` are harmless.
 Full fastmath is never used: it assumes that no NaN and no inf occur, and attention masks with -inf.
@@ -54,6 +54,14 @@ def compiled(function: Callable[..., Any]) -> Any:
 def inner(function: Callable[..., Any]) -> Any:
     """Compile a function that only other compiled functions call: nothing translates its arguments from Python."""
     return _compile(function, no_cpython_wrapper=True, forceinline=True)
+
+
+def step(function: Callable[..., Any]) -> Any:
+    """Compile a part of a larger kernel that makes no arrays: inlined, and references to arrays go uncounted.
+
+    What is not counted need not be compiled, and stands in the way of no loop.
+    """
+    return _compile(function, no_cpython_wrapper=True, forceinline=True, _nrt=False)
 
 
 def bare(function: Callable[..., Any]) -> Any:

@@ -21,13 +21,14 @@ import math
 import numpy as np
 from numba import prange
 
-from ..compiler import compiled, inner, parallel
+from ..compiler import compiled, inner, parallel, step
 from ..dropout import scale_of, start_of, threshold_of
 from ..table import Array
 from .elementary import exp
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
-from .registers import LANES, add_product, lanes
+from .registers import LANES, lanes
+from .registers import tiles as product
 from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows
 
 LOG2_E, LOG_2 = math.log2(math.e), math.log(2)
@@ -196,15 +197,14 @@ def _open_tile(q, first, scale):
     return queries, outputs, np.full(LANES, zero - np.inf, q.dtype), np.zeros(LANES, q.dtype)
 
 
-@inner
+@step
 def _attend_block(
     k, v, queries, offset, back, ahead, place, S, start, threshold, factor, s, kept, highest, total, outputs
 ):
     """Let a tile see the keys k and values v (keys, D): outputs, highest and total become those of all seen so far."""
     one, nothing = k.dtype.type(1), k.dtype.type(-np.inf)
     top, sums, before = lanes(one), lanes(one), lanes(one)
-    s[:] = 0
-    add_product(k, queries, s)  # (keys, LANES)
+    product(k, queries, s, True)  # (keys, LANES)
     if offset + s.shape[0] - 1 > ahead or offset < LANES - 1 - back:
         hide(s, offset, back, ahead)
     for t in range(LANES):
@@ -237,10 +237,10 @@ def _attend_block(
             row, factors = s[j], kept[j]
             for t in range(LANES):
                 row[t] *= factors[t]
-    add_product(v.T, s, outputs)  # (D, LANES)
+    product(v.T, s, outputs, False)  # (D, LANES)
 
 
-@inner
+@step
 def _close_tile(outputs, highest, total, out, lse, first):
     """Divide by the sums and write out (T, D) and lse (T,)."""
     one = outputs.dtype.type(1)

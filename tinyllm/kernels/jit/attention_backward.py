@@ -19,12 +19,13 @@ import math
 import numpy as np
 from numba import prange
 
-from ..compiler import compiled, inner, parallel
+from ..compiler import compiled, inner, parallel, step
 from ..table import Array
 from .attention import LOG2_E, dropped, misfit, seen
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
-from .registers import LANES, add_product, lanes
+from .registers import LANES, lanes
+from .registers import tiles as product
 from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows
 
 TASKS = 8  # parallel tasks there should be at least
@@ -105,15 +106,14 @@ def attention_backward_v3(q, k, v, out, lse, dout, back, ahead, scale, start, th
         if parts == 1:
             _write_sums(sums, dk[b, group], dv[b, group], 0)
         else:
-            partial[m, part] = sums
+            _add_up(sums, partial[m, part], True)
     if parts > 1:
         blocks = (S + BLOCK - 1) // BLOCK
         for task in prange(B * K * blocks):
             m, block = task // blocks, slice(task % blocks * BLOCK, min((task % blocks + 1) * BLOCK, S))
-            sums = partial[m, 0, :, :, block]
             for part in range(1, parts):
-                sums += partial[m, part, :, :, block]
-            _write_sums(sums, dk[m // K, m % K], dv[m // K, m % K], task % blocks * BLOCK)
+                _add_up(partial[m, part, :, :, block], partial[m, 0, :, :, block], False)
+            _write_sums(partial[m, 0, :, :, block], dk[m // K, m % K], dv[m // K, m % K], task % blocks * BLOCK)
 
 
 @inner
@@ -153,7 +153,7 @@ def _back_through_band(
         _close_tile(columns[tile, 2], scale, dq, first + tile * LANES)
 
 
-@inner
+@step
 def _open_tile(q, out, lse, dout, first, scale, columns, rows, shift_shared):
     """Fill in what a tile needs: q, dout and dq = 0 (3, D, LANES), q and dout (2, panels, LANES, LANES), two numbers."""
     (T, D), one = q.shape, q.dtype.type(1)
@@ -176,7 +176,7 @@ def _open_tile(q, out, lse, dout, first, scale, columns, rows, shift_shared):
         shift_shared[1, t] = shared  # sum_j dw_j w_j, which is sum_d dout_d out_d
 
 
-@inner
+@step
 def _pack_panels(x, first, count, scale, panels):
     """panels (panels, LANES, LANES) = scale x[first : first + count], cut into panels of LANES channels."""
     for t in range(count):
@@ -187,7 +187,7 @@ def _pack_panels(x, first, count, scale, panels):
                 out[d] = source[d] * scale
 
 
-@inner
+@step
 def _back_through_block(
     k, v, columns, rows, shift_shared, offset, back, ahead, place, S, start, threshold, factor, scores, sums
 ):
@@ -195,10 +195,8 @@ def _back_through_block(
     one = k.dtype.type(1)
     w, ds, kept = scores[0], scores[1], scores[2]
     shift, shared = lanes(one), lanes(one)
-    w[:] = 0
-    ds[:] = 0
-    add_product(k, columns[0], w)  # scores, (keys, LANES)
-    add_product(v, columns[1], ds)  # dw, (keys, LANES)
+    product(k, columns[0], w, True)  # scores, (keys, LANES)
+    product(v, columns[1], ds, True)  # dw, (keys, LANES)
     if offset + w.shape[0] - 1 > ahead or offset < LANES - 1 - back:
         hide(w, offset, back, ahead)
     if threshold > 0:
@@ -214,13 +212,13 @@ def _back_through_block(
             ds_row[t] = w_row[t] * (ds_row[t] - shared[t])
     if threshold > 0:
         _multiply(w, kept)
-    add_product(k.T, ds, columns[2])  # (D, LANES)
+    product(k.T, ds, columns[2], False)  # (D, LANES)
     for panel in range(rows.shape[1]):
-        add_product(ds, rows[0, panel], sums[0, panel])  # (keys, LANES)
-        add_product(w, rows[1, panel], sums[1, panel])
+        product(ds, rows[0, panel], sums[0, panel], False)  # (keys, LANES)
+        product(w, rows[1, panel], sums[1, panel], False)
 
 
-@inner
+@step
 def _multiply(x, y):
     """X *= y, (keys, LANES)."""
     for j in range(x.shape[0]):
@@ -229,7 +227,7 @@ def _multiply(x, y):
             row[t] *= factors[t]
 
 
-@inner
+@step
 def _close_tile(dqueries, scale, dq, first):
     """Write scale dqueries (D, LANES) out as rows of dq (T, D)."""
     scale = dq.dtype.type(scale)
@@ -239,7 +237,18 @@ def _close_tile(dqueries, scale, dq, first):
             row[d] = dqueries[d, t] * scale
 
 
-@inner
+@step
+def _add_up(sums, result, fresh):
+    """Add sums (2, panels, keys, LANES) to the result, or copy them where that is ``fresh``."""
+    for x in range(2):
+        for panel in range(sums.shape[1]):
+            for j in range(sums.shape[2]):
+                row, out = sums[x, panel, j], result[x, panel, j]
+                for t in range(LANES):
+                    out[t] = row[t] if fresh else out[t] + row[t]
+
+
+@step
 def _write_sums(sums, dk, dv, first):
     """Write sums (2, panels, keys, LANES) out as rows of dk and dv (S, D), from the row ``first``."""
     for j in range(sums.shape[2]):

@@ -50,7 +50,7 @@ def _exp2_below32(x):
     y = y * r + F(0.24022646248340607)
     y = y * r + F(0.6931471824645996)
     y = y * r + F(1)
-    y = y * np.int32(z.view(np.int32) << np.int32(23)).view(np.float32)  # NaN times anything is NaN
+    y = y * np.int32(F(z).view(np.int32) << np.int32(23)).view(np.float32)  # NaN times anything is NaN
     return F(0) if x < F(-126) else y
 
 
@@ -71,5 +71,5 @@ def _exp2_below64(x):
     y = y * r + T2
     y = y * r + T1
     y = y * r + T0
-    y = y * np.int64(z.view(np.int64) << 52).view(np.float64)
+    y = y * np.int64(np.float64(z).view(np.int64) << 52).view(np.float64)
     return 0.0 if x < -1022.0 else y

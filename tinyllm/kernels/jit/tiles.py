@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compiler import inner
+from ..compiler import step
 from ..dropout import GOLDEN, MIX_ONE, MIX_TWO
 from .layout import line
 from .registers import LANES
@@ -23,7 +23,7 @@ BAND = TILES * LANES  # queries in a band
 U = np.uint64
 
 
-@inner
+@step
 def pack_rows(x, first, count, scale, rows):
     """rows[:count] = scale x[first : first + count], x (N, D)."""
     for i in range(count):
@@ -32,7 +32,7 @@ def pack_rows(x, first, count, scale, rows):
             out[d] = source[d] * scale
 
 
-@inner
+@step
 def pack_columns(x, first, count, scale, columns):
     """columns (D, LANES) = scale x[first : first + count] transposed, zeros in the lanes that are left."""
     if count < LANES:
@@ -43,7 +43,7 @@ def pack_columns(x, first, count, scale, columns):
             columns[d, t] = source[d] * scale
 
 
-@inner
+@step
 def hide(s, offset, back, ahead):
     """Put -inf where key offset + j may not be seen by lane t; most rows are seen by all lanes, and untouched."""
     nothing = s.dtype.type(-np.inf)
@@ -56,7 +56,7 @@ def hide(s, offset, back, ahead):
                 row[t] = row[t] if first <= lane <= last else nothing
 
 
-@inner
+@step
 def fill_kept(kept, place, S, start, threshold, factor):
     """kept[j, t] = factor, or 0 for a weight that is dropped: the mask of kernels/dropout.py over weights (..., T, S).
 
