@@ -59,6 +59,14 @@ def inner(function: Callable[..., Any]) -> Any:
     return _compile(function, no_cpython_wrapper=True, forceinline=True)
 
 
+def step(function: Callable[..., Any]) -> Any:
+    """Compile a part of a larger kernel that makes no arrays: inlined, and references to arrays go uncounted.
+
+    What is not counted need not be compiled, and stands in the way of no loop.
+    """
+    return _compile(function, no_cpython_wrapper=True, forceinline=True, _nrt=False)
+
+
 def bare(function: Callable[..., Any]) -> Any:
     """Compile a function that only others call and that makes no arrays: references to those it is given go uncounted.
 

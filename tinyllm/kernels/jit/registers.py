@@ -26,7 +26,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from ..compiler import inner
+from ..compiler import step
 
 
 def _features() -> set[str]:
@@ -130,7 +130,8 @@ def _tile_function(module: Any, number: Any, itemsize: int, rows: int) -> Any:
     size, pointer = ir.IntType(64), number.as_pointer()
     signature = [pointer, size, size, pointer, size, pointer, size, size, ir.IntType(1)]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), signature), name)
-    function.linkage = "internal"
+    # Not "internal": LLVM would adapt the loop to what it knows of its callers, and put the sums into memory.
+    function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     a, a_row, a_step, b, b_row, c, c_row, K, fresh = function.args
 
@@ -207,7 +208,7 @@ def _fused(module: Any, vector: Any) -> Any:
 _full, _eight, _four, _two, _one = (_tile(rows) for rows in (None, 8, 4, 2, 1))
 
 
-@inner
+@step
 def _tiles(a, b, c, fresh):
     """c += a @ b, or = where ``fresh``: full tiles, then ever smaller ones for the rows that are left."""
     i, M, rows = 0, c.shape[0], SUMS * WIDTH // (LANES * c.itemsize)
@@ -227,7 +228,7 @@ def _tiles(a, b, c, fresh):
         _one(a, b, c, i, fresh)
 
 
-@inner
+@step
 def plain_tiles(a, b, c, fresh):
     """The same as far as Numba gets by itself: tiles of 4 rows."""
     zero, last = c.dtype.type(0), c.shape[0] - 1
@@ -257,7 +258,7 @@ def plain_tiles(a, b, c, fresh):
             _keep(s3, c[i + 3], fresh)
 
 
-@inner
+@step
 def _keep(sums, row, fresh):
     """row += sums, or = where ``fresh``."""
     if fresh:
@@ -272,7 +273,7 @@ def _keep(sums, row, fresh):
 tiles = _tiles if FUSED else plain_tiles
 
 
-@inner
+@step
 def add_product(a, b, c):
     """c += a @ b, where b and c are LANES columns wide: a (M, K) in any layout, b (K, LANES), c (M, LANES)."""
     tiles(a, b, c, False)
