@@ -13,12 +13,12 @@ from __future__ import annotations
 from numba import prange
 
 from ..compiler import compiled, inner, parallel, strided
-from .activation import CUBIC, TWICE_ROOT_TWO_OVER_PI, _normal_cdf, _sigmoid
-from .elementary import like
+from .activation import _gelu, _gelu_tanh, _silu
 from .packing import contiguous
 from .registers import LANES, lanes
 
-ACTIVATIONS = {None: 0, "gelu_tanh": 1, "gelu": 2, "silu": 3}
+GELU_TANH, GELU, SILU = 1, 2, 3
+ACTIVATIONS = {None: 0, "gelu_tanh": GELU_TANH, "gelu": GELU, "silu": SILU}
 BLOCK = 64  # rows a thread takes at a time
 
 
@@ -37,16 +37,15 @@ def finish(c, bias, residual, activation):
                 added = contiguous(bias[j0 : j0 + LANES])
                 for j in range(out.size):
                     x[j] += added[j]
-            if activation == 1:
+            if activation == GELU_TANH:
                 for j in range(out.size):
-                    cubic = x[j] + like(x[j], CUBIC) * x[j] * x[j] * x[j]
-                    x[j] *= _sigmoid(like(x[j], TWICE_ROOT_TWO_OVER_PI) * cubic)
-            elif activation == 2:
+                    x[j] = _gelu_tanh(x[j])[0]
+            elif activation == GELU:
                 for j in range(out.size):
-                    x[j] *= _normal_cdf(x[j])
-            elif activation == 3:
+                    x[j] = _gelu(x[j])[0]
+            elif activation == SILU:
                 for j in range(out.size):
-                    x[j] *= _sigmoid(x[j])
+                    x[j] = _silu(x[j])[0]
             if residual.size:
                 stream = contiguous(residual[0, i, j0 : j0 + LANES])
                 for j in range(out.size):
