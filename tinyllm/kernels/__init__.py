@@ -31,7 +31,7 @@ from .attention import attention, attention_backward
 from .cross_entropy import cross_entropy, cross_entropy_backward, cross_entropy_chunk
 from .dropout import dropout
 from .erf import erf
-from .matmul import matmul
+from .matmul import linear, matmul, matmul_into
 from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .optimizer import adamw, adamw_all, sum_of_squares, sum_of_squares_of
 from .quantized import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
@@ -73,12 +73,14 @@ __all__ = [
     "kernel",
     "layer_norm",
     "layer_norm_backward",
+    "linear",
     "linear_4",
     "linear_8",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
     "matmul",
+    "matmul_into",
     "quantize_4",
     "quantize_8",
     "rms_norm",
