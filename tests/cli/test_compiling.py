@@ -27,7 +27,7 @@ def screen(plain):
 def warmed(monkeypatch):
     """Kernels that are ready at once, and a patience of nothing or of an hour."""
 
-    def warm(callback, dtype, names):
+    def warm(callback, dtype, names, processes):
         for done in range(1, 9):
             if callback:
                 callback(f"kernel{done}", done, 8)

@@ -87,6 +87,16 @@ def test_folders_that_cannot_be_written(monkeypatch):
     assert [state for state, _ in fixes(doctor.caches)] == ["fix", "fix"]
 
 
+def test_a_folder_with_all_rights_and_no_room(monkeypatch, tmp_path):
+    def full(dir):
+        raise OSError(28, "No space left on device")
+
+    assert doctor.writable(tmp_path)
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", full)
+    assert not doctor.writable(tmp_path)
+    assert ("fix", "NUMBA_CACHE_DIR=a folder you may write to") in fixes(doctor.caches)
+
+
 def test_a_folder_below_a_file_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("x")
     assert not doctor.writable(tmp_path / "file" / "below")

@@ -242,7 +242,7 @@ def test_kernels_compile_where_nothing_can_be_cached(monkeypatch):
 
 
 def test_machine_code_is_stamped_with_all_sources():
-    assert softmax_v2._cache._cache_file._source_stamp == compiler.digest(JIT)
+    assert softmax_v2._cache._cache_file.stamp == compiler.digest(JIT)
     assert len(compiler.digest(JIT)) == 64
 
 
@@ -270,5 +270,5 @@ def test_the_first_run_on_a_machine_gives_the_bits_of_the_second(tmp_path):
         ).stdout
         for _ in range(2)
     ]
-    assert any(tmp_path.rglob("*.nbi"))
+    assert any(tmp_path.rglob("*.nbc"))
     assert runs[0] == runs[1]

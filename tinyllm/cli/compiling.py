@@ -30,7 +30,7 @@ def compile_kernels(
     began = time.perf_counter()
     with contextlib.ExitStack() as stack:
         told = None if silent else (_Lines(screen) if screen.plain else stack.enter_context(_Bar(screen)))
-        kernels.warm(told.update if told else None, dtype, names)
+        kernels.warm(told.update if told else None, dtype, names, processes=min(2, kernels.threads()))
         if told:
             told.done()
     return time.perf_counter() - began

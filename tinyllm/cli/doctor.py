@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -276,7 +277,13 @@ def writable(folder: Path) -> bool:
         if folder.parent == folder:
             return False
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return file.write(b"1") == 1
+    except OSError:  # what rights do not tell: a full disk, a quota
+        return False
 
 
 def _cores() -> int:

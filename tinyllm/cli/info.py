@@ -54,7 +54,7 @@ def gather() -> dict[str, Any]:
         "blas": facts["blas"],
         "kernels": {"backend": facts["kernels"], "table": kernel_choice()},
         "caches": {
-            "numba": {"path": str(numba_cache(folder)), **size_of(numba_cache(folder), ("*.nbi", "*.nbc"))},
+            "numba": {"path": str(numba_cache(folder)), **size_of(numba_cache(folder), ("*.nbc",))},
             "downloads": {"path": str(downloads), **size_of(downloads, ("*",))},
         },
         "data": {

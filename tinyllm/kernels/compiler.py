@@ -13,7 +13,7 @@ matrices are read as they lie, ``strided`` keeps it at two.
 
 Cache. Numba keeps machine code on disk and throws it away when the kernel's own file has changed; a change in a file
 the kernel imports from goes unnoticed. Here the stamp is a digest of all sources in the kernel's folder instead, and of
-this file.
+this file; cache.py has the files.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 import numba
 
+from .cache import MachineCode
 from .launch import gate
 
 njit: Any = numba.njit
@@ -134,9 +135,10 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
         dispatcher = njit(cache=True, **{**_OPTIONS, **options})(function)
     except RuntimeError:  # no folder for the cache can be written to: every process compiles for itself
         return njit(**{**_OPTIONS, **options})(function)
-    cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = digest(Path(function.__code__.co_filename).parent)
+    numbas: Any = getattr(dispatcher, "_cache", None)
+    if hasattr(numbas, "_cache_file"):
+        sources = Path(function.__code__.co_filename).parent
+        numbas._cache_file = MachineCode(numbas.cache_path, numbas._impl.filename_base, digest(sources))
     return dispatcher
 
 

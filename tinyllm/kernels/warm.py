@@ -6,7 +6,11 @@ first calls, so that a command line can say what it waits for instead of seeming
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +18,7 @@ import numpy as np
 from .table import DOORS, use
 
 FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more) the parallel one
+_COMPILING = 0.1  # seconds: no kernel takes so long to load from the cache
 
 
 def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ...]]:
@@ -106,6 +111,7 @@ def warm(
     callback: Callable[[str, int, int], object] | None = None,
     dtype: Any = np.float32,
     names: Iterable[str] | None = None,
+    processes: int = 1,
 ) -> None:
     """Compile every Numba kernel for one dtype, or load it from the cache of an earlier run.
 
@@ -113,15 +119,38 @@ def warm(
         callback: told (name, done, total) after each kernel.
         dtype: np.float32, or np.float64.
         names: of the kernels, where not all are needed.
+        processes: 2 for another process that begins at the other end, if there is something to compile: when the two
+            meet, this one finds the rest in the cache.
 
     Raises:
         KernelError: numba is not installed.
     """
     few, many = sample_inputs(FEW, dtype), sample_inputs(MANY, dtype)
-    with use("numba"):
+    with use("numba"), ExitStack() as stack:
         chosen = list(few if names is None else names)
+        alone = processes < 2
         for done, name in enumerate(chosen, start=1):
+            began = time.perf_counter()
             DOORS[name](*many[name])  # the parallel rung, and with it most of the serial ones
             DOORS[name](*few[name])
             if callback:
                 callback(name, done, len(chosen))
+            # The first one of all loads Numba itself, which takes its time also where all is compiled.
+            if not alone and done > 1 and time.perf_counter() - began > _COMPILING and len(chosen) - done > 1:
+                stack.enter_context(_helper(dtype, chosen[:done:-1]))
+                alone = True
+
+
+@contextmanager
+def _helper(dtype: Any, names: list[str]) -> Iterator[None]:
+    """Compile kernels in another process for as long as a block takes."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        f"from tinyllm.kernels import warm; warm(None, {np.dtype(dtype).name!r}, {names!r})"
+    )
+    silent = subprocess.DEVNULL
+    with subprocess.Popen([sys.executable, "-c", code], stdin=silent, stdout=silent, stderr=silent) as process:
+        try:
+            yield
+        finally:
+            process.terminate()

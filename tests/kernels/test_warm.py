@@ -1,0 +1,75 @@
+"""Compiling ahead: every kernel once, with a second process where there is much to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyllm import kernels
+
+module = sys.modules["tinyllm.kernels.warm"]  # behind the function of the same name
+ROOT = Path(__file__).parents[2]
+NAMES = ["erf", "sigmoid", "silu", "logsumexp"]
+
+
+@pytest.fixture
+def helped(monkeypatch):
+    """What the second process is asked to compile."""
+    asked = []
+
+    @contextlib.contextmanager
+    def helper(dtype, names):
+        asked.append((np.dtype(dtype).name, names))
+        yield
+
+    monkeypatch.setattr(module, "_helper", helper)
+    return asked
+
+
+def test_kernels_that_are_ready_need_no_help(helped):
+    kernels.warm(None, "float32", NAMES)
+    kernels.warm(None, "float32", NAMES, processes=2)
+    assert helped == []
+
+
+def test_help_begins_at_the_other_end_and_only_once(helped, monkeypatch):
+    monkeypatch.setattr(module, "_COMPILING", -1.0)
+    told = []
+    kernels.warm(lambda *progress: told.append(progress), "float64", NAMES, processes=2)
+    assert helped == [("float64", ["logsumexp"])]
+    assert told == [(name, done, 4) for done, name in enumerate(NAMES, start=1)]
+    kernels.warm(None, "float64", NAMES)
+    kernels.warm(None, "float64", NAMES[:2], processes=2)
+    assert len(helped) == 1
+
+
+def test_the_second_process_fills_the_same_cache(tmp_path):
+    code = f"""
+import sys, time
+from tinyllm.kernels import warm
+module = sys.modules["tinyllm.kernels.warm"]
+from pathlib import Path
+with module._helper("float32", {NAMES[:1]}):
+    began = time.monotonic()
+    while not list(Path({str(tmp_path)!r}).rglob("*erf_v1*.nbc")) and time.monotonic() - began < 100:
+        time.sleep(0.1)
+from tinyllm.kernels.jit.activation import erf_v1
+warm(None, "float32", {NAMES[:1]})
+print(sum(erf_v1.stats.cache_hits.values()), sum(erf_v1.stats.cache_misses.values()))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYLLM_KERNELS": "numba"},
+    )
+    assert run.stdout.split() == ["1", "0"]

@@ -1,0 +1,91 @@
+"""``tinyllm warm``: compile the kernels now, so that no later command has to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from .compiling import compile_kernels
+from .doctor import writable
+from .info import numba_cache, size_of
+from .parser import Parser
+from .screen import Screen, say
+
+EXAMPLES = """\
+  tinyllm warm
+  tinyllm warm --all
+  tinyllm warm --dtype float64 --json
+"""
+DTYPES = ("float32", "float64")
+_AS_MUCH = 5.0  # seconds: what comes from the cache comes faster
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options."""
+    parser.add_argument("--all", action="store_true", help="both number types, and the tokenizer's kernels")
+    parser.add_argument(
+        "--dtype", choices=DTYPES, help="float32 to train and generate (the default), float64 to check gradients"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile; return 1 if nothing of it can be kept."""
+    from .. import kernels
+
+    screen = Screen.of()
+    chosen = [args.dtype] if args.dtype else list(DTYPES if args.all else DTYPES[:1])
+    folder = numba_cache(Path(kernels.__file__).parent)
+    kept = writable(folder)
+    seconds: dict[str, float] = {}
+    if kernels.backend() == "numba":
+        for dtype in chosen:
+            seconds[dtype] = compile_kernels(screen, silent=args.json, dtype=dtype)
+        if args.all:
+            seconds["tokenizer"] = compile_tokenizer(screen, silent=args.json)
+    files = size_of(folder, ("*.nbc",))
+    if args.json:
+        facts = {
+            "backend": kernels.backend(),
+            "seconds": seconds,
+            "cache": {"path": str(folder), "kept": kept, **files},
+        }
+        say(json.dumps(facts))
+    else:
+        tell(screen, kernels.backend(), seconds, {"path": folder, "kept": kept, **files})
+    return 0 if kept or not seconds else 1
+
+
+def tell(screen: Screen, backend: str, seconds: dict[str, float], cache: dict[str, Any]) -> None:
+    """Say what is ready, how long it took, and where it is."""
+    if not seconds:
+        screen.line(f"kernels run on {backend}: there is nothing to compile")
+        return
+    for what, took in seconds.items():
+        how = "compiled" if took > _AS_MUCH else "ready"
+        screen.line(f"{what:<10} {how} in {took:.1f} s")
+    if cache["kept"]:
+        size = cache["bytes"] / 2**20
+        screen.line(f"kept in {cache['path']}: {cache['files']} files, {size:.1f} MiB")
+    else:
+        screen.line(
+            f"{cache['path']} cannot be written: every process compiles anew. "
+            "Try: NUMBA_CACHE_DIR=a folder you may write to"
+        )
+
+
+def compile_tokenizer(screen: Screen, silent: bool) -> float:
+    """Compile what trains a vocabulary and encodes with it, by doing both once; return the seconds it took."""
+    from ..tokenizer import train_bpe
+
+    began = time.perf_counter()
+    if not silent:
+        screen.line("the tokenizer's kernels: compiling (first run only)")
+    text = " ".join(f"{n} word{n}" for n in range(1 << 13))
+    encoding = train_bpe(iter([text]), 300)  # of texts that come one by one, nobody knows how few they are
+    encoding.load_kernels()
+    encoding.encode_ordinary_batch([text, text])
+    return time.perf_counter() - began
