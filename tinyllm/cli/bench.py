@@ -38,7 +38,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds and small cases: half a minute")
     parser.add_argument("--only", metavar="CASE", help="the cases whose name contains this")
     parser.add_argument("--threads", type=number(1, whole=True), metavar="N", help="of ours and of every peer")
-    parser.add_argument("--json", action="store_true", help="print one JSON object; what it does goes to standard error")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object; what it does goes to standard error"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the roofline and the slopes: .svg, .png or .pdf")
 
 
