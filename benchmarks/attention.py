@@ -5,7 +5,7 @@
 
 Causal unless a case says otherwise. Counted are the pairs of query and key that are seen, 4 D operations each forward
 and 10 D backward: what is calculated beyond that is waste. PyTorch's is ``scaled_dot_product_attention``, JAX's
-``dot_product_attention``, both as their users would call them; NumPy's is our reference, which holds all scores at once.
+``dot_product_attention``, both as their users would call them; NumPy's is our reference, which holds all the scores.
 """
 
 from __future__ import annotations

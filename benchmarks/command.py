@@ -34,6 +34,7 @@ class Benchmark:
         fresh: a new process for each candidate and case.
         limit: seconds; what takes longer for one call is left out of that case.
         roofline: measure the machine's ceilings, for arithmetic and memory to be held against.
+        without_case: names what belongs here and is not measured.
     """
 
     module: str
@@ -44,6 +45,7 @@ class Benchmark:
     fresh: bool = False
     limit: float = 0.5
     roofline: bool = True
+    without_case: Callable[[], list[str]] = list
 
 
 def default_threads() -> int:
@@ -100,10 +102,11 @@ def peers_of(candidates: tuple[str, ...], args: argparse.Namespace) -> tuple[lis
 
 
 def run(benchmark: Benchmark, args: argparse.Namespace) -> tuple[list[Row], list[Slope]]:
-    """Measure, print, write and draw what was asked for."""
+    """Measure, print, write and draw what was asked for; return the rows and the slopes."""
     say = speaker(args)
     cases = chosen(benchmark.cases(args), args)
     names, left_out = peers_of(benchmark.candidates, args)
+    left_out += [{"name": name, "why": "it has no case here"} for name in benchmark.without_case()]
     rounds = args.rounds or (2 if args.quick or args.tiny else 5)
     limit = 1.0 if args.tiny else min(benchmark.limit, 0.2) if args.quick else benchmark.limit
     measured: list[tuple[Case, list[Series]]] = []
@@ -114,7 +117,8 @@ def run(benchmark: Benchmark, args: argparse.Namespace) -> tuple[list[Row], list
         for case in cases:
             with processes(names, args.threads) if benchmark.fresh else contextlib.nullcontext(pool) as here:
                 taking_part = [c for c in here if not c.left_out and c.name not in case.get("without", ())]
-                series, missing = take_turns(taking_part, benchmark.module, case, rounds, limit)
+                how = {"step": 1e-4, "settle": 0.0} if args.tiny else {}
+                series, missing = take_turns(taking_part, benchmark.module, case, rounds, limit, **how)
             for name, why in missing.items():
                 gone = why.endswith("is not installed")
                 if gone:

@@ -39,7 +39,9 @@ def cases(args: argparse.Namespace) -> list[Case]:
     for T in (16, 256, 512, 960):
         found.append(_case("T sweep", GPT2, 1, T, "int8", [["a token, int8, after T", "T", T]]))
     for C in (256, 512, 768, 1024):
-        found.append(_case("C sweep", {**GPT2, "n_embd": C, "n_head": C // 64}, 1, 16, "float32", [["a token", "C", C]]))
+        found.append(
+            _case("C sweep", {**GPT2, "n_embd": C, "n_head": C // 64}, 1, 16, "float32", [["a token", "C", C]])
+        )
     for L in (3, 6, 12, 24):
         found.append(_case("L sweep", {**GPT2, "n_layer": L}, 1, 16, "float32", [["a token", "L", L]]))
     return found

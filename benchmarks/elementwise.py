@@ -336,9 +336,17 @@ def _jax(name: str, kernel: Kernel, arrays: dict[str, Any]) -> Callable[[], Any]
     return lambda: jax.block_until_ready(evaluate(*inputs))
 
 
+def without_case() -> list[str]:
+    """List the kernels of the library that neither this file nor matmul.py nor attention.py measures."""
+    from tinyllm import kernels
+
+    return sorted(set(kernels.TABLE) - set(KERNELS) - {"matmul", "attention", "attention_backward"})
+
+
 BENCHMARK = Benchmark(
-    "elementwise", __doc__ or "", ("tinyllm", "numpy", "torch eager", "torch.compile", "jax"), "torch eager", cases
-)
+    "elementwise", __doc__ or "", ("tinyllm", "numpy", "torch eager", "torch.compile", "jax"), "torch eager", cases,
+    without_case=without_case,
+)  # fmt: skip
 
 if __name__ == "__main__":
     run(BENCHMARK, arguments(BENCHMARK.about).parse_args())

@@ -33,9 +33,7 @@ SQUARES = (64, 128, 256, 512, 1024, 2048)
 def cases(args: argparse.Namespace) -> list[Case]:
     """List the cases."""
     squares = SQUARES[:2] if args.tiny else SQUARES[:5] if args.quick else SQUARES
-    found = [
-        _case(f"{n}x{n} @ {n}x{n}", n, n, n) | {"sweep": [["square", "n", n]]} for n in squares
-    ]
+    found = [_case(f"{n}x{n} @ {n}x{n}", n, n, n) | {"sweep": [["square", "n", n]]} for n in squares]
     if args.tiny:
         return [*found, _case("7x9 @ (5x9)^T", 7, 9, 5, layout="nt")]
     small = list(SHAPES.items())[:1] + list(SHAPES.items())[-3:] if args.quick else list(SHAPES.items())

@@ -127,9 +127,7 @@ def launch(name: str, threads: int) -> Candidate:
     root = str(Path(__file__).parents[1])
     env["PYTHONPATH"] = os.pathsep.join([part for part in (root, env.get("PYTHONPATH", "")) if part])
     command = [sys.executable, str(Path(__file__)), name, str(threads)]
-    return Candidate(
-        name, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-    )
+    return Candidate(name, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env))
 
 
 LIBRARIES = {
@@ -148,7 +146,13 @@ THREAD_VARIABLES = (
 
 
 def take_turns(
-    candidates: Iterable[Candidate], module: str, case: Case, rounds: int, limit: float = math.inf, step: float = 0.003
+    candidates: Iterable[Candidate],
+    module: str,
+    case: Case,
+    rounds: int,
+    limit: float = math.inf,
+    step: float = 0.003,
+    settle: float = SETTLE,
 ) -> tuple[list[Series], dict[str, str]]:
     """Let every candidate set up a case and warm up, then let them alternate.
 
@@ -177,7 +181,7 @@ def take_turns(
         turns.append((candidate, mine))
     for _ in range(rounds):
         for candidate, mine in turns:
-            time.sleep(SETTLE)
+            time.sleep(settle)
             for one, steps in mine:
                 answer = candidate.ask(do="time", name=one.name, steps=steps)
                 one.turns.append(answer.get("seconds", []))
@@ -196,7 +200,9 @@ class Server:
         self.name = name
         self.timed: dict[str, Timed] = {}
         self.repeats: dict[str, int] = {}
-        self.rates: dict[tuple[str, str, str], float] = {}  # work in a second, to foresee how long a larger case will take
+        self.rates: dict[
+            tuple[str, str, str], float
+        ] = {}  # work in a second, to foresee how long a larger case will take
 
     def prepare(self, module: str, case: Case, limit: float, step: float, warm: bool = True) -> Case:
         """Set up a case, warm up whatever will not take too long, and find how often a step repeats it."""
