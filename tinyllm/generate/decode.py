@@ -173,3 +173,35 @@ class Decoder:
         """Return cos and sin of RoPE's angles at S positions, (S, D/2) each."""
         cos, sin = kernels.rope_angles(np.arange(S), self.config.head_size, self.config.rope_theta)
         return cos.astype(dtype), sin.astype(dtype)
+
+
+class Reading:
+    r"""One text that grows at its end: of what is asked after, only what is new is read.
+
+    Where a text no longer begins as before (it was cut at the front, because it outgrew ``block_size``) every position
+    has changed, and all of it is read again.
+
+    Shapes    ids, a list of T token ids -> logits (V,) of the token after them
+
+    Example:
+        >>> from tinyllm.models import GPTConfig
+        >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=4, n_layer=1, n_head=2, n_embd=8)
+        >>> reading = Reading(Decoder(GPT(config, np.random.default_rng(0))))
+        >>> [reading(ids).shape for ids in ([1, 2], [1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5])]
+        [(11,), (11,), (11,), (11,)]
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+        self.ids: list[int] = []
+
+    def __call__(self, ids: list[int]) -> Array:
+        """Return the logits (V,) after ids, of which there is at least one."""
+        known = len(self.ids)
+        if not known < len(ids) or ids[:known] != self.ids:
+            self.decoder.reset()
+            known = 0
+        self.ids = list(ids)
+        new = np.array(ids[known:])
+        logits: Array = (self.decoder.step(new) if len(new) == 1 else self.decoder.prefill(new[None]))[0]
+        return logits
