@@ -5,17 +5,15 @@
     python benchmarks/tokenizer.py --text corpus.txt            another text than tinyshakespeare
 
 Questions: ``encode`` a text in GPT-2's, cl100k's and o200k's vocabulary, warm (what was met before is remembered) and
-cold (nothing is); ``short`` calls of 42 characters; ``train`` a vocabulary of 10,000; ``worst``, a megabyte of one
-letter; ``start``, a new process that imports, loads cl100k and encodes its first words. Everybody gets the same bytes
-and gives the same number of tokens, or is marked. Vocabularies are looked for in TINYLLM_DATA, in the cache and on the
-network.
+cold (nothing is); ``short`` calls of 42 characters, 5000 to a step; ``train`` a vocabulary of 10,000; ``worst``, a
+megabyte of one letter; ``start``, a new process that imports, loads cl100k and encodes its first words. Everybody gets
+the same bytes and gives the same number of tokens, or is marked. Vocabularies are looked for in TINYLLM_DATA, in the
+cache and on the network.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,20 +21,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from turns import Candidate, machine, serve, start, take_turns
+from command import Benchmark, arguments, run
+from tiktoken_peer import ENCODINGS, tiktoken_encoding
+from turns import Case, Timed
 
-ENCODINGS = {"gpt2": "r50k_base", "cl100k_base": "cl100k_base", "o200k_base": "o200k_base"}
 SHORT = "The quick brown fox jumps over lazy dogs.\n"
 CALLS = 5000  # of the short text in one step
 VOCABULARY = 10_000
+CANDIDATES = ("tinyllm", "tiktoken", "tokenizers", "tokie", "rustbpe", "gigatoken")
 PEERS = {
-    "encode": ["tinyllm", "tinyllm cold", "tiktoken", "tokenizers", "tokie", "gigatoken", "gigatoken cold"],
-    "short": ["tinyllm", "tiktoken", "tokenizers", "gigatoken"],
-    "train": ["tinyllm", "tokenizers", "rustbpe", "gigatoken"],
-    "worst": ["tinyllm", "tiktoken"],
-    "start": ["tinyllm", "tiktoken"],
+    "encode": {"tiktoken", "tokenizers", "tokie", "gigatoken"},
+    "encode cold": {"tiktoken", "gigatoken"},
+    "short": {"tiktoken", "tokenizers", "gigatoken"},
+    "train": {"tokenizers", "rustbpe", "gigatoken"},
+    "worst": {"tiktoken"},
+    "start": {"tiktoken"},
 }
 GPT2_REGEX = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+
+def cases(args: argparse.Namespace, folder: Path) -> list[Case]:
+    """List the cases; what they read lies in the folder."""
+    encodings = list(ENCODINGS)[: 1 if args.quick or args.tiny else None]
+    asked = [("encode", e) for e in encodings] + [("encode cold", e) for e in encodings]
+    asked += [(task, "gpt2") for task in ("short", "train", "worst", "start")]
+    text = folder / "text.txt"
+    if args.tiny:
+        asked = [("encode", "gpt2"), ("short", "gpt2"), ("train", "gpt2")]
+    size = text.stat().st_size
+    return [
+        {
+            "name": f"{task}, {encoding}" if task.startswith("encode") else task, "task": task, "encoding": encoding,
+            "text": str(text), "folder": str(folder), "bytes": size if task.split()[0] in ("encode", "train") else 0,
+            "without": sorted(set(CANDIDATES) - PEERS[task] - {"tinyllm"}), "exact": True,
+        }
+        for task, encoding in asked
+    ]  # fmt: skip
 
 
 # the candidates: what each can do, as functions of no arguments
@@ -67,73 +87,54 @@ def encoder(name: str, encoding: str, folder: str) -> Callable[[str], Any]:
     return tokenizers.Tokenizer.from_file(str(path)).encode  # type: ignore[no-any-return]
 
 
-def tiktoken_encoding(encoding: str, folder: str) -> Any:
-    """Make tiktoken's encoding from its own declaration and a vocabulary at hand."""
-    import tiktoken
-    from tiktoken import load
-    from tiktoken_ext import openai_public
-
-    def ranks(url: str = "", expected_hash: str | None = None, **_: Any) -> dict[bytes, int]:
-        return load.load_tiktoken_bpe(str(Path(folder, f"{ENCODINGS[encoding]}.tiktoken")))
-
-    openai_public.load_tiktoken_bpe = ranks
-    openai_public.data_gym_to_mergeable_bpe_ranks = ranks
-    return tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[encoding]())
-
-
 def length(found: Any) -> int:
     """How many tokens an answer holds, whatever the candidate calls it."""
     return len(getattr(found, "ids", found))
 
 
-def worker(name: str, settings: dict[str, Any]) -> None:
-    """Be one candidate for one question."""
-    task, folder = settings["task"], settings["folder"]
-    text = Path(settings["text"]).read_bytes().decode()
-    prepare: Callable[[], Any] | None = None
-    step: Callable[[], Any]
+def prepare(candidate: str, case: Case) -> dict[str, Timed]:
+    """Return what this candidate does for one question."""
+    task, folder, encoding = case["task"], case["folder"], case["encoding"]
+    text = Path(case["text"]).read_bytes().decode()
     if task == "train":
-        step = trainer(name, text)
-    elif task == "start":
-        step = fresh_process(name, folder)
-    elif name.endswith(" cold"):
-        made: dict[str, Any] = {}
-        if name.startswith("tinyllm"):
+        return {candidate: Timed(trainer(candidate, text), once=True)}
+    if task == "start":
+        return {candidate: Timed(fresh_process(candidate, folder), once=True)}
+    if task == "encode cold":
+        return {candidate: cold(candidate, encoding, folder, text)}
+    encode = encoder(candidate, encoding, folder)
+    if task == "short":
+        if candidate == "tinyllm":
             from tinyllm.tokenizer import get_encoding
 
-            ours = get_encoding(settings["encoding"])
+            encode = get_encoding(encoding).encode_ordinary
 
-            def prepare() -> None:
-                ours.load_kernels()
+        def step() -> int:
+            for _ in range(CALLS):
+                encode(SHORT)
+            return length(encode(SHORT))
 
-            def step() -> int:
-                return len(ours.encode_to_numpy(text))
-        else:
+        return {candidate: Timed(step, once=True)}
+    data = "a" * 1_000_000 if task == "worst" else text
+    return {candidate: Timed(lambda: length(encode(data)), once=True)}
 
-            def prepare() -> None:
-                made["encode"] = encoder(name.removesuffix(" cold"), settings["encoding"], folder)
 
-            def step() -> int:
-                return length(made["encode"](text))
-    else:
-        encode = encoder(name, settings["encoding"], folder)
-        if task == "short":
-            if name == "tinyllm":
-                from tinyllm.tokenizer import get_encoding
+def cold(candidate: str, encoding: str, folder: str, text: str) -> Timed:
+    """Encode with nothing remembered: ours forgets, others are made anew; tiktoken never remembers anything."""
+    made: dict[str, Any] = {}
+    if candidate == "tinyllm":
+        from tinyllm.tokenizer import get_encoding
 
-                encode = get_encoding(settings["encoding"]).encode_ordinary
+        ours = get_encoding(encoding)
+        return Timed(lambda: len(ours.encode_to_numpy(text)), before=ours.load_kernels, once=True)
+    if candidate == "tiktoken":
+        encode = encoder(candidate, encoding, folder)
+        return Timed(lambda: length(encode(text)), once=True)
 
-            def step() -> int:
-                for _ in range(CALLS):
-                    encode(SHORT)
-                return length(encode(SHORT))
-        else:
-            data = "a" * 1_000_000 if task == "worst" else text
+    def anew() -> None:
+        made["encode"] = encoder(candidate, encoding, folder)
 
-            def step() -> int:
-                return length(encode(data))
-
-    serve(step, prepare=prepare)
+    return Timed(lambda: length(made["encode"](text)), before=anew, once=True)
 
 
 def trainer(name: str, text: str) -> Callable[[], int]:
@@ -174,40 +175,11 @@ def fresh_process(name: str, folder: str) -> Callable[[], int]:
     code = {
         "tinyllm": "from tinyllm.tokenizer import get_encoding; "
         "print(len(get_encoding('cl100k_base').encode('hello world')))",
-        "tiktoken": "import sys; sys.path.insert(0, sys.argv[1]); from tokenizer import tiktoken_encoding as t; "
+        "tiktoken": "import sys; sys.path.insert(0, sys.argv[1]); from tiktoken_peer import tiktoken_encoding as t; "
         "print(len(t('cl100k_base', sys.argv[2]).encode('hello world')))",
     }[name]
     command = [sys.executable, "-c", code, str(Path(__file__).parent), folder]
     return lambda: int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
-# the table
-
-
-def measure(task: str, encoding: str, arguments: argparse.Namespace, folder: str, size: int) -> list[dict[str, Any]]:
-    """Let the candidates for one question take turns, and print and return what came out."""
-    settings = {"task": task, "encoding": encoding, "text": str(arguments.text), "folder": folder}
-    started = [start(__file__, name, settings, 1) for name in PEERS[task]]
-    candidates: list[Candidate] = [candidate for candidate in started if candidate]
-    take_turns(candidates, warmup=2, rounds=arguments.rounds)
-    base = next((c for c in candidates if c.name == BASE[task]), candidates[0])
-    rows = []
-    for candidate in candidates:
-        seconds = candidate.median
-        row = {
-            "question": task, "encoding": encoding, "candidate": candidate.name, "seconds": seconds,
-            f"times {base.name}": base.median / seconds, "tokens": candidate.facts["last"],
-            "MB/s": size / seconds / 1e6 if size else None,
-        }  # fmt: skip
-        rows.append(row)
-        shown = f"{seconds / CALLS * 1e6:8.2f} us/call" if task == "short" else f"{seconds * 1e3:9.1f} ms"
-        speed = f"{size / seconds / 1e6:8.1f} MB/s" if size else " " * 13
-        mark = "" if candidate.facts["last"] == base.facts["last"] else f"   ({candidate.facts['last']:,} tokens!)"
-        print(f"  {candidate.name:<16}{shown} {speed}  {base.median / seconds:7.2f} x {base.name}{mark}")
-    return rows
-
-
-BASE = {"encode": "tiktoken", "short": "tiktoken", "train": "tokenizers", "worst": "tiktoken", "start": "tiktoken"}
 
 
 def prepare_files(folder: Path) -> None:
@@ -223,34 +195,21 @@ def prepare_files(folder: Path) -> None:
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", choices=list(PEERS), action="append", help="one question; may be repeated")
-    parser.add_argument("--rounds", type=int, default=9, help="timed steps of each candidate (at least 5)")
-    parser.add_argument("--text", type=Path, help="a UTF-8 text; by default tinyshakespeare")
-    parser.add_argument("--json", metavar="FILE", help="write the figures and the machine's facts here")
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
-        worker(arguments.worker[0], json.loads(arguments.worker[1]))
-        return
-    os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every process would compile our sources again
+    parser = arguments(__doc__ or "", ("--text", {"type": Path, "help": "a UTF-8 text; by default tinyshakespeare"}))
+    parser.set_defaults(threads=1)
+    args = parser.parse_args()
     from tinyllm import assets
 
-    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare_files(folder)
-        if arguments.text is None:
-            arguments.text = folder / "tinyshakespeare.txt"
-            arguments.text.write_bytes(assets.read("shakespeare"))
-        size = arguments.text.stat().st_size
-        for task in arguments.only or PEERS:
-            for encoding in ENCODINGS if task == "encode" else ["gpt2"]:
-                print(f"\n{task}, {encoding}" if task == "encode" else f"\n{task}")
-                rows += measure(task, encoding, arguments, name, size if task in ("encode", "train") else 0)
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+        data = args.text.read_bytes() if args.text else assets.read("shakespeare")
+        (folder / "text.txt").write_bytes(data[:3000] if args.tiny else data)
+        benchmark = Benchmark(
+            "tokenizer", __doc__ or "", CANDIDATES, "tiktoken", lambda args: cases(args, folder), fresh=True,
+            roofline=False,
+        )  # fmt: skip
+        run(benchmark, args)
 
 
 if __name__ == "__main__":

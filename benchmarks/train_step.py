@@ -1,41 +1,93 @@
-"""How long is a training step, and how much memory does it take, beside PyTorch?
+"""How long is a training step, beside PyTorch, and how does it grow with T, C and L?
 
-    python benchmarks/train_step.py                     the three configurations below, 2 threads
-    python benchmarks/train_step.py --only cpu --rounds 21 --json step.json
+    python benchmarks/train_step.py                     the three configurations below
+    python benchmarks/train_step.py --only cpu --rounds 9 --json step.json
+    python benchmarks/train_step.py --slopes --plot step.svg
 
 A step is what training does: zero the gradients, forward, backward, clip to norm 1, AdamW with decay, float32. The
 model is GPT-2's architecture without biases, as nanoGPT trains it. The PyTorch peer is written for speed in the usual
-way (``scaled_dot_product_attention``, one query-key-value product); it runs eagerly and under ``torch.compile``.
+way (``scaled_dot_product_attention``, one query-key-value product); it runs eagerly and under ``torch.compile``. NumPy
+is our engine on its references. How much memory a step takes: memory.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-from turns import Candidate, machine, serve, start, take_turns
+from command import Benchmark, arguments, run
+from turns import Case, LeftOut, Timed
 
 CONFIGURATIONS: dict[str, dict[str, int]] = {
     "cpu": {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch": 12, "vocab_size": 65},
     "10M": {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch": 8, "vocab_size": 65},
     "wide vocabulary": {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch": 12, "vocab_size": 50304},
 }
-CANDIDATES = ["tinyllm", "torch eager", "torch.compile"]
+TINY = {"n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8, "batch": 2, "vocab_size": 11}
+SWEPT = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch": 4, "vocab_size": 65}
+SWEEPS = {
+    "T": ("block_size", (64, 128, 256, 512, 1024)),
+    "C": ("n_embd", (64, 128, 256, 512)),
+    "L": ("n_layer", (1, 2, 4, 8)),
+}
 
 
-def batches(c: dict[str, int]) -> Any:
+def cases(args: argparse.Namespace) -> list[Case]:
+    """List the cases."""
+    sweeps, configurations = [], CONFIGURATIONS
+    if args.slopes or args.plot:
+        start, shorten = (TINY, 2) if args.tiny else (SWEPT, 3 if args.quick else 9)
+        sweeps = [
+            _case(f"{axis} {size}", {**start, field: size}, [["a training step", axis, size]])
+            for axis, (field, sizes) in SWEEPS.items()
+            for size in sizes[:shorten]
+        ]
+    if args.tiny or args.quick:
+        configurations = {"tiny": TINY} if args.tiny else {"cpu": CONFIGURATIONS["cpu"]}
+    return [_case(name, c) for name, c in configurations.items() if not args.slopes] + sweeps
+
+
+def _case(name: str, c: dict[str, int], sweep: list[Any] | None = None) -> Case:
+    tokens = c["batch"] * c["block_size"]
+    matrices = 12 * c["n_layer"] * c["n_embd"] ** 2 + c["vocab_size"] * c["n_embd"]
+    pairs = c["n_layer"] * c["batch"] * c["block_size"] * (c["block_size"] + 1) // 2  # of query and key
+    sizes = ", ".join(f"{key} {value}" for key, value in c.items())
+    return {
+        "name": f"{name}: {sizes}", "configuration": c, "tokens": tokens, "sweep": sweep or [],
+        # 2 operations a weight and token forward and 4 backward; attention: 2 products forward, 5 backward
+        "flop": 6 * tokens * matrices + 14 * c["n_embd"] * pairs,
+        # AdamW alone reads 4 arrays as large as the parameters and writes 3; activations may stay in the caches
+        "bytes": 28 * matrices, "compare": False,
+    }  # fmt: skip
+
+
+def batches(c: dict[str, int]) -> Iterator[Any]:
     """Random tokens: how long a step takes does not depend on what they say."""
+    import numpy as np
+
     rng = np.random.default_rng(0)
     while True:
         ids = rng.integers(0, c["vocab_size"], (c["batch"], c["block_size"] + 1))
         yield ids[:, :-1], ids[:, 1:]
 
 
-def tinyllm_worker(c: dict[str, int]) -> None:
+def prepare(candidate: str, case: Case) -> dict[str, Timed]:
+    """Return what this candidate does with a case."""
+    c = case["configuration"]
+    if candidate in ("tinyllm", "numpy"):
+        return {candidate: Timed(tinyllm_step(c, "numpy" if candidate == "numpy" else None))}
+    if candidate.startswith("torch"):
+        return {candidate: Timed(torch_step(c, compiled=candidate == "torch.compile"))}
+    raise LeftOut("unknown here")
+
+
+def tinyllm_step(c: dict[str, int], backend: str | None = None) -> Callable[[], float]:
     """Our step."""
+    import contextlib
+
+    import numpy as np
+
     import tinyllm as tl
     from tinyllm import nn
 
@@ -47,21 +99,19 @@ def tinyllm_worker(c: dict[str, int]) -> None:
     data = batches(c)
 
     def step() -> float:
-        idx, targets = next(data)
-        optimizer.zero_grad()
-        loss = model.loss(idx, targets)
-        loss.backward()
-        nn.clip_grad_norm(parameters, 1.0)
-        optimizer.step()
-        return float(loss.item())
+        with tl.kernels.use(backend) if backend else contextlib.nullcontext():
+            idx, targets = next(data)
+            optimizer.zero_grad()
+            loss = model.loss(idx, targets)
+            loss.backward()
+            scale = nn.clip_scale(nn.grad_norm(parameters), 1.0)
+            optimizer.step(grad_scale=scale)
+            return float(loss.item())
 
-    serve(
-        step,
-        {"version": tl.__version__, "kernels": tl.kernels.backend(), "parameters": sum(p.size for p in parameters)},
-    )
+    return step
 
 
-def torch_worker(c: dict[str, int], compiled: bool) -> None:
+def torch_step(c: dict[str, int], compiled: bool) -> Callable[[], float]:
     """PyTorch's step, eager or compiled."""
     import torch
     from torch_gpt import TorchGPT
@@ -86,68 +136,13 @@ def torch_worker(c: dict[str, int], compiled: bool) -> None:
         optimizer.step()
         return float(loss.item())
 
-    serve(step, {"version": torch.__version__, "parameters": sum(p.numel() for p in parameters)})
+    return step
 
 
-def table(name: str, c: dict[str, int], candidates: list[Candidate]) -> list[dict[str, Any]]:
-    """Print one configuration and return its rows."""
-    tokens = c["batch"] * c["block_size"]
-    ours = candidates[0]
-    sizes = ", ".join(f"{key} {value}" for key, value in c.items())
-    print(f"\n{name}: {sizes}; {ours.facts['parameters']:,} parameters")
-    print(f"{'':<15}{'ms a step':>10}{'tokens/s':>12}{'peak MB':>10}{'time, ours/theirs':>19}{'memory':>8}")
-    rows = []
-    for peer in candidates:
-        row = {
-            "configuration": name,
-            "candidate": peer.name,
-            "version": peer.facts["version"],
-            "milliseconds": peer.median * 1e3,
-            "tokens_per_second": tokens / peer.median,
-            "peak_megabytes": peer.facts["peak_megabytes"],
-            "time_ratio": ours.median / peer.median,
-            "memory_ratio": ours.facts["peak_megabytes"] / peer.facts["peak_megabytes"],
-            "loss": peer.facts["last"],
-            "all_milliseconds": [s * 1e3 for s in peer.seconds],
-        }
-        rows.append(row)
-        print(
-            f"{peer.name:<15}{row['milliseconds']:>10.1f}{row['tokens_per_second']:>12,.0f}{row['peak_megabytes']:>10.0f}"
-            f"{row['time_ratio']:>19.2f}{row['memory_ratio']:>8.2f}"
-        )
-    return rows
-
-
-def main() -> None:
-    """Run the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=CONFIGURATIONS, help="one configuration")
-    parser.add_argument("--rounds", type=int, default=11, help="timed steps of each candidate (default 11)")
-    parser.add_argument("--warmup", type=int, default=3, help="steps before that (default 3)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of each candidate (default 2)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures, with the facts of the machine")
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.worker:
-        name, settings = args.worker[0], json.loads(args.worker[1])
-        if name == "tinyllm":
-            tinyllm_worker(settings)
-        else:
-            torch_worker(settings, compiled=name == "torch.compile")
-        return
-    rows: list[dict[str, Any]] = []
-    for name, c in CONFIGURATIONS.items():
-        if args.only in (None, name):
-            started = [start(__file__, candidate, c, args.threads) for candidate in CANDIDATES]
-            candidates = [candidate for candidate in started if candidate]
-            if not candidates or candidates[0].name != "tinyllm":
-                sys.exit("tinyllm itself did not start")
-            take_turns(candidates, args.warmup, max(5, args.rounds))
-            rows += table(name, c, candidates)
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine(), "threads": args.threads, "rows": rows}, file, indent=1)
-
+BENCHMARK = Benchmark(
+    "train_step", __doc__ or "", ("tinyllm", "numpy", "torch eager", "torch.compile"), "torch eager", cases
+)
+MORE = ("--slopes", {"action": "store_true", "help": "only how a step grows with T, C and L, as --plot draws it"})
 
 if __name__ == "__main__":
-    main()
+    run(BENCHMARK, arguments(BENCHMARK.about, MORE).parse_args())

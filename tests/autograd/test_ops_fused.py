@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tinyllm as tl
-from tinyllm.autograd.ops.fused import CrossEntropy, Dropout
+from tinyllm.autograd.ops.fused import Dropout
+from tinyllm.autograd.ops.loss import CrossEntropy
 from tinyllm.errors import ConfigError, DataError, DTypeError, RangeError, ShapeError
 
 BACKENDS = pytest.mark.parametrize("backend", ["numpy", "numba"])

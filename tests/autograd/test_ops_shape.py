@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinyllm as tl
+from tinyllm.autograd.ops.shape import cut, side_by_side
 from tinyllm.errors import DTypeError, RangeError, ShapeError
 
 
@@ -54,6 +55,32 @@ def test_concat_and_stack_take_lists():
 def test_concat_says_what_does_not_join(xs, axis, error, words):
     with pytest.raises(error, match=words):
         tl.concat([np.zeros(shape) for shape in xs], axis)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (3, 2, 1, 0)])
+def test_gradients_of_parts_that_lie_side_by_side_are_joined_without_a_copy(order):
+    whole = np.arange(2.0 * 6 * 3 * 5).reshape([(2, 6, 3, 5)[i] for i in order]).transpose(np.argsort(order))
+    parts = cut(whole, (3, 2, 1), axis=1)  # whole is (2, 6, 3, 5), laid out in another order
+    joined = side_by_side(parts, axis=1)
+    assert np.shares_memory(joined, whole)
+    np.testing.assert_array_equal(joined, whole)
+
+
+def test_parts_that_lie_elsewhere_are_not_joined_by_mistake():
+    whole = np.arange(12.0).reshape(4, 3)
+    first, second = cut(whole, (2, 2), axis=0)
+    for parts in (
+        (second, first),
+        (first, first),
+        (first, second.copy()),
+        (first, whole[1:3]),
+        (first.copy(), second.copy()),
+        (whole[:2, ::2], whole[2:, 1:]),
+        (first, whole[3:, :]),
+    ):
+        joined = side_by_side(parts, axis=0)
+        assert joined is None or np.array_equal(joined, np.concatenate(parts))
+    assert side_by_side((second, first), 0) is None and side_by_side((first, second.copy()), 0) is None
 
 
 def test_split_by_number_and_by_sizes():

@@ -231,6 +231,51 @@ def test_a_step_under_a_live_graph_is_refused_before_anything_moves():
     optimizer.step()
 
 
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW, optim.Lion])
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_step_that_scales_is_a_step_with_scaled_gradients(kind, backend):
+    moved = []
+    for scale in (0.25, 1.0):  # a power of two: no rounding, whichever is multiplied first
+        params = start(np.float32)
+        optimizer = kind(params, lr=0.01)
+        rng = np.random.default_rng(1)
+        with tl.kernels.use(backend):
+            for _ in range(3):
+                for p in params:
+                    p.grad = (rng.normal(size=p.shape) * (0.25 / scale)).astype(np.float32)
+                kept = [p.grad.copy() for p in params]
+                optimizer.step(grad_scale=scale)
+                assert all(np.array_equal(p.grad, g) for p, g in zip(params, kept, strict=True))
+        moved.append([p.data for p in params])
+    for a, b in zip(*moved, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_adamw_for_all_is_adamw_for_each_and_leaves_what_has_no_gradient(backend):
+    rng, params = np.random.default_rng(2), start(np.float32)
+    optimizer = optim.AdamW([optim.Group(params[:2]), optim.Group(params[2:], decays=False)], lr=0.01)
+    alone = [(p.data.copy(), np.zeros_like(p.data), np.zeros_like(p.data)) for p in params]
+    with tl.kernels.use(backend):
+        for step in (1, 2, 3):
+            for i, p in enumerate(params):
+                p.grad = None if i == 1 else rng.normal(size=p.shape).astype(np.float32)
+                if p.grad is not None:
+                    x, m, v = alone[i]
+                    decay = optimizer.weight_decay if i < 2 else 0.0
+                    tl.kernels.adamw(x, p.grad, m, v, 0.01, *optimizer.betas, optimizer.eps, decay, step)
+            optimizer.step()
+    for p, own, (x, m, v) in zip(params, optimizer.state, alone, strict=True):
+        for a, b in ((p.data, x), (own[0], m), (own[1], v)):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_parameters_of_two_dtypes_are_refused():
+    params = [nn.Parameter(np.ones(3, dtype=dtype)) for dtype in (np.float32, np.float64)]
+    with pytest.raises(DTypeError, match="AdamW: parameters of float32 and float64"):
+        optim.AdamW(params)
+
+
 def test_moments_of_another_dtype_are_refused():
     layer = nn.Linear(3, 5, rng=np.random.default_rng(0))
     optimizer = optim.AdamW(layer.parameters())

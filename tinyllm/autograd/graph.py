@@ -47,20 +47,16 @@ def toposort(root: Op) -> list[Op]:
     return order
 
 
-def accumulate(order: list[Op], dys: list[Array | None], retain_graph: bool = False) -> dict[int, Array]:
+def accumulate(order: list[Op], dys: list[Array | None], retain_graph: bool = False) -> None:
     """Walk ``order`` from its end; leave in every leaf's ``grad`` the sum over all paths that lead to it.
 
     Args:
         order: ops as ``toposort`` gives them; it is emptied on the way, so that memory is freed on the way, too.
         dys: the cotangent of each result of the last op (None where there is none).
         retain_graph: keep what the ops saved, so that the graph can be walked again.
-
-    Returns:
-        ``id(leaf) -> gradient`` of this walk alone, for whoever wants to look.
     """
     pending: dict[int, list[Array | None]] = {id(order[-1]): dys}
     walked = list(order) if retain_graph else order
-    arrived: dict[int, Array] = {}
     while walked:
         op = walked.pop()
         sent = pending.pop(id(op), None)
@@ -69,7 +65,7 @@ def accumulate(order: list[Op], dys: list[Array | None], retain_graph: bool = Fa
         for index, tensor in (op.retained or {}).items():
             _add_to_leaf(tensor, sent[index])
         grads = op.pull_back(sent)
-        for i, (source, grad) in enumerate(zip(op.sources, grads, strict=True)):
+        for source, grad in zip(op.sources, grads, strict=True):
             if source is None or grad is None:
                 continue
             if isinstance(source, tuple):
@@ -78,24 +74,31 @@ def accumulate(order: list[Op], dys: list[Array | None], retain_graph: bool = Fa
                 if slots is None:
                     slots = pending[id(before)] = [None] * len(before.outputs)
                 held = slots[index]
-                slots[index] = grad if held is None else held + grad  # "+=" over paths, never "="
+                if held is not None:  # "+=" over paths, never "="
+                    grad = np.add(grad, held, out=grad if _is_ours(grad, op, sent, grads) else None)
+                slots[index] = grad
+            elif source.grad is None and not _is_ours(grad, op, sent, grads):
+                source.grad = grad.copy()  # a leaf keeps its gradient and may edit it
             else:
-                own = _owned(grad, sent, grads[:i])
-                arrived[id(source)] = own if id(source) not in arrived else arrived[id(source)] + own
-                _add_to_leaf(source, own)
+                _add_to_leaf(source, grad)
         if not retain_graph:
             op.free()
-    return arrived
 
 
-def _owned(grad: Array, sent: list[Array | None], others: list[Array | None]) -> Array:
-    """A leaf keeps its gradient and may edit it, so it gets an array that nobody else holds."""
-    shared = grad.base is not None or not grad.flags.writeable
-    if shared or any(grad is a for a in sent) or any(grad is a for a in others):
-        return grad.copy()
-    return grad
+def _is_ours(grad: Array, op: Op, sent: list[Array | None], grads: list[Array | None]) -> bool:
+    """May this gradient, which ``op`` returned, be written to? Not if it is a view, or held by somebody else."""
+    if grad.base is not None or not grad.flags.writeable:
+        return False
+    passed_on = any(grad is a for a in sent) or any(grad is a for a in op.saved)
+    return not passed_on and sum(grad is a for a in grads) == 1
 
 
 def _add_to_leaf(leaf: Tensor, grad: Array | None) -> None:
-    if grad is not None:
-        leaf.grad = grad if leaf.grad is None else leaf.grad + grad
+    if grad is None:
+        return
+    if leaf.grad is None:
+        leaf.grad = grad
+    elif leaf.grad.flags.writeable:
+        leaf.grad += grad
+    else:
+        leaf.grad = leaf.grad + grad

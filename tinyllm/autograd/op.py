@@ -22,7 +22,7 @@ import inspect
 import re
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -56,12 +56,15 @@ class Op:
     kink: ClassVar[str] = ""  # where it has no derivative, and which subgradient it takes there
     constants: ClassVar[tuple[str, ...]] = ()  # float arrays that no gradient flows to
     infinite: ClassVar[bool] = False  # may its result hold infinities on purpose?
+    cheap: ClassVar[bool] = False  # is its result made again where the way back needs it, and not kept until then?
     arguments: ClassVar[tuple[str, ...]]  # names of the arrays
     variadic: ClassVar[bool]  # does it take any number of arrays?
     parameters: ClassVar[tuple[str, ...]]  # names of the keyword-only parameters
     letters: ClassVar[tuple[tuple[str, ...], ...]]  # axis letters of each array, from the Shapes line
 
     saved: tuple[Any, ...] = ()
+    forgot: bool = False  # is something in ``saved`` to be made again?
+    inputs: tuple[Any, ...] = ()  # of a cheap op
     needs: tuple[bool, ...] = ()
     sources: tuple[Tensor | tuple[Op, int] | None, ...] = ()  # per input: a leaf, or (op, which of its results)
     like: tuple[tuple[tuple[int, ...], Any] | None, ...] = ()  # shape and dtype of each input
@@ -124,8 +127,8 @@ class Op:
             for r in results:
                 _refuse_nan(ctx, np.asarray(r), "the result", arrays)
         if True in ctx.needs:
-            tensors = ctx._record(args, arrays, results)
             ctx.params = params
+            tensors = ctx._record(args, arrays, results)
         else:
             tensors = [Tensor.made(np.asarray(r), None, 0) for r in results]
         return tuple(tensors) if isinstance(result, tuple) else tensors[0]
@@ -134,9 +137,16 @@ class Op:
         """Become a node: remember where the gradients go, and make every array involved read-only."""
         ctx.like = tuple([None if a is None else (a.shape, a.dtype) for a in arrays])
         ctx.sources = tuple([a.source if need else None for a, need in zip(args, ctx.needs, strict=True)])
-        leaves = [a for a in args if isinstance(a, Tensor) and a.node is None]
-        if leaves:
-            ctx.locked = tuple([(leaf, leaf.lock()) for leaf in leaves])
+        leaves = []
+        for a in args:
+            if isinstance(a, Tensor):
+                if a.node is None:
+                    leaves.append((a, a.lock()))
+                elif a.node.cheap:
+                    ctx._forget(a.data, Again(a.node, a.slot))
+        ctx.locked = tuple(leaves)
+        if ctx.cheap:
+            ctx.inputs = tuple(arrays)
         tensors, outputs = [], []
         for slot, r in enumerate(results):
             r = np.asarray(r)
@@ -149,15 +159,21 @@ class Op:
         ctx.outputs = tuple(outputs)
         return tensors
 
+    def _forget(ctx, array: Array, again: Again) -> None:
+        """Keep, in place of what a cheap op made, the way to make it again: memory for a little time."""
+        if any(value is array for value in ctx.saved):
+            ctx.saved = tuple([again if value is array else value for value in ctx.saved])
+            ctx.forgot = True
+
     def pull_back(ctx, dys: list[Array | None]) -> list[Array | None]:
         """Turn the gradients of the results into one gradient per input, each in the shape and dtype of its input."""
-        if ctx.freed:
-            raise TwiceError(
-                f"backward() came to {ctx.name} a second time, and what it had saved is freed",
-                hint="backward(retain_graph=True) on the first call, or compute the value again",
-            )
+        ctx.refuse_freed()
         full = [np.zeros(*ctx.outputs[i]) if dy is None else dy for i, dy in enumerate(dys)]
+        kept = ctx.saved
+        if ctx.forgot:
+            ctx.saved = tuple([value() if isinstance(value, Again) else value for value in kept])
         grads = ctx.backward(*full)
+        ctx.saved = kept
         if not isinstance(grads, tuple):
             grads = (grads,)
         if len(grads) != len(ctx.needs):
@@ -191,10 +207,22 @@ class Op:
         """Name input ``i``; those of a variadic op share a name."""
         return cls.arguments[min(i, len(cls.arguments) - 1)]
 
+    def refuse_freed(ctx) -> None:
+        """Raise if a backward pass has been here and has let go of everything.
+
+        Raises:
+            TwiceError: it has.
+        """
+        if ctx.freed:
+            raise TwiceError(
+                f"backward() came to {ctx.name} a second time, and what it had saved is freed",
+                hint="backward(retain_graph=True) on the first call, or compute the value again",
+            )
+
     def free(ctx) -> None:
         """Let go of everything that was kept for the backward pass."""
         ctx.freed = True
-        ctx.saved = ()
+        ctx.saved = ctx.inputs = ()
         ctx.sources = ()
         ctx.retained = None
         ctx._unlock()
@@ -218,6 +246,23 @@ class Op:
             letters = cls.letters[i] if i < len(cls.letters) and not cls.variadic else ()
             parts.append(f"{cls.argument(i)} {shape_in_letters(np.shape(array), letters)}")
         return f"{cls.name}: {', '.join(parts)}"
+
+
+class Again(NamedTuple):
+    """Result number ``slot`` of a cheap op, which is called with its inputs again to get it: the same bits."""
+
+    op: Op
+    slot: int
+
+    def __call__(self) -> Array:
+        """Make it.
+
+        Raises:
+            TwiceError: a backward pass has freed the op's inputs.
+        """
+        self.op.refuse_freed()
+        result = type(self.op)().forward(*self.op.inputs, **self.op.params)
+        return np.asarray(result[self.slot] if isinstance(result, tuple) else result)
 
 
 def _letters(doc: str) -> tuple[tuple[str, ...], ...]:

@@ -43,6 +43,7 @@ COMMANDS = {
         "data": "list or fetch published vocabularies and texts",
         "info": "show versions, threads, BLAS, kernels and caches",
         "warm": "compile all kernels now, so that no later command has to",
+        "bench": "measure speed and memory, beside other libraries",
         "doctor": "find what keeps tinyllm from running well, one fix per line",
         "completion": "print the completion script for bash, zsh or fish",
     },

@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd import Tensor, cross_entropy, linear, no_grad
+from ..autograd import Tensor, cross_entropy, linear, linear_cross_entropy, no_grad
 from ..errors import DTypeError, ShapeError
 from ..nn import MLP, Dropout, Embedding, LayerNorm, Linear, Module, RMSNorm, RopeHalf, SelfAttention, SwiGLU
 from ..nn.init import Init, normal
 from .config import GPTConfig
 
 Array = np.ndarray[Any, np.dtype[Any]]
+MANY_LOGITS = 1 << 24  # above this many (64 MB in float32) the loss is taken without ever holding them all
 
 
 class Block(Module):
@@ -97,13 +98,19 @@ class GPT(Module):
 
     def forward(self, idx: Any) -> Tensor:
         """Return the logits (B, T, V) of the token after each of idx (B, T)."""
+        return linear(self.hidden(idx), self.head_weight, None)
+
+    def hidden(self, idx: Any) -> Tensor:
+        """Return what the logits are made of: the last block's vectors, normed, (B, T, C) for idx (B, T)."""
         x = self.embed(idx)  # (B, T, C)
         for block in self.blocks:
             x = block(x)
-        x = self.norm(x)
-        if self.head is None:
-            return linear(x, self.wte.weight, None)  # (B, T, V)
-        return self.head(x)
+        return self.norm(x)
+
+    @property
+    def head_weight(self) -> Tensor:
+        """One vector (C,) for each of V tokens, which the logits are products with; wte's own when tied."""
+        return self.wte.weight if self.head is None else self.head.weight
 
     def embed(self, idx: Any) -> Tensor:
         """Return what enters the first block: a vector (B, T, C) for each token of idx (B, T), with its position."""
@@ -125,6 +132,8 @@ class GPT(Module):
 
     def loss(self, idx: Any, targets: Any) -> Tensor:
         """Return the mean cross-entropy of targets (B, T), the tokens that came next; one of -100 does not count."""
+        if np.size(targets) * self.config.vocab_size > MANY_LOGITS:
+            return linear_cross_entropy(self.hidden(idx), self.head_weight, targets)
         return cross_entropy(self(idx), targets)
 
     def attention_maps(self, idx: Any) -> list[Array]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from . import init, optim, schedules
 from .attention import SelfAttention
-from .clip import clip_grad_norm
+from .clip import clip_grad_norm, clip_scale, grad_norm
 from .dropout import Dropout
 from .embedding import Embedding
 from .linear import Linear
@@ -33,6 +33,8 @@ __all__ = [
     "SelfAttention",
     "SwiGLU",
     "clip_grad_norm",
+    "clip_scale",
+    "grad_norm",
     "init",
     "optim",
     "schedules",

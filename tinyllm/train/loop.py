@@ -148,10 +148,10 @@ def take_step(state: State, config: TrainConfig, lr: float) -> tuple[float, floa
             raise diverged("the loss", state, config)
         loss.backward(1 / config.accumulate)  # gradients add up to that of the mean
         total += loss.item() / config.accumulate
-    grad_norm = nn.clip_grad_norm(state.model.parameters(), config.clip)
+    grad_norm = nn.grad_norm(state.optimizer.params)
     if not math.isfinite(grad_norm):
         raise diverged("the gradient", state, config)
-    state.optimizer.step(lr)
+    state.optimizer.step(lr, nn.clip_scale(grad_norm, config.clip))
     state.step += 1
     state.tokens += config.tokens_per_step
     return total, grad_norm

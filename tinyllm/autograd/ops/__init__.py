@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import activation, attention, einsum, elementwise, fused, index, linalg, norm, reduce, rope, shape
+from . import activation, attention, einsum, elementwise, fused, index, linalg, loss, norm, reduce, rope, shape
 
 __all__ = [
     "activation",
@@ -12,6 +12,7 @@ __all__ = [
     "fused",
     "index",
     "linalg",
+    "loss",
     "norm",
     "reduce",
     "rope",

@@ -98,6 +98,7 @@ class Gelu(Op):
     Source    Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"
     """
 
+    cheap = True
     samples = curve
 
     def forward(ctx, x):
@@ -118,6 +119,7 @@ class GeluTanh(Op):
     Source    Hendrycks and Gimpel 2016, "Gaussian Error Linear Units"
     """
 
+    cheap = True
     samples = curve
 
     def forward(ctx, x):
@@ -138,6 +140,7 @@ class Silu(Op):
     Source    Elfwing, Uchibe and Doya 2017, "Sigmoid-Weighted Linear Units"
     """
 
+    cheap = True
     samples = curve
 
     def forward(ctx, x):
@@ -157,6 +160,8 @@ class Swiglu(Op):
     Shapes    gate (..., C), up (..., C) -> y (..., C)
     Source    Shazeer 2020, "GLU Variants Improve Transformer"
     """
+
+    cheap = True
 
     def samples(draw):
         yield draw(), draw()

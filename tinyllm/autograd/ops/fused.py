@@ -1,4 +1,4 @@
-"""What a model does at its end, each in one piece: softmax, its logarithm, the loss; and dropout."""
+"""Each in one piece: softmax, its logarithm, and dropout."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import operator
 import numpy as np
 
 from ... import kernels
-from ...errors import ConfigError, DataError, DTypeError, RangeError, ShapeError, nearest
+from ...errors import ConfigError, RangeError, ShapeError
 from ..draw import given
 from ..op import Op
 from .axes import one_axis, some
-
-REDUCTIONS = ("mean", "sum", "none")
 
 
 def scores(draw):
@@ -81,88 +79,6 @@ class LogSoftmax(Op):
     def backward(ctx, dlogp):
         logp, axis = ctx.saved
         return dlogp - np.exp(logp) * dlogp.sum(axis, keepdims=True)
-
-
-class CrossEntropy(Op):
-    r"""Measure how surprised the model is by what came next, in nats.
-
-    Forward   loss_n = log sum_v exp(logits_nv) - logits_n,target_n;  then their mean, their sum, or each
-    Backward  dlogits_nv = dloss_n (p_nv - 1 where v is the target), p = softmax(logits)
-    Shapes    logits (..., V), targets (...) -> loss (), or (...) with reduction="none"
-
-    A place whose target is ``ignore_index`` has loss 0 and no gradient, and the mean does not count it.
-    Only one number a row is kept for the backward pass, besides the logits; the probabilities are made again.
-
-    Example:
-        >>> import tinyllm as tl
-        >>> loss = tl.cross_entropy(np.zeros((3, 4)), np.array([0, 3, -100]))
-        >>> round(loss.item(), 6) == round(float(np.log(4)), 6)  # four equal chances
-        True
-    """
-
-    def samples(draw):
-        yield draw(7), np.array(3)
-        yield draw(3, 7), np.array([6, 0, 2])
-        yield draw(2, 3, 5), draw.ints(5, 2, 3)
-        yield given(draw(3, 7, scale=30.0), np.array([1, 1, 5]), reduction="sum")
-        yield given(draw(2, 3, 5), draw.ints(5, 2, 3), reduction="none")
-        yield given(draw(5, 7), np.array([2, -100, 0, -100, 6]))
-        yield given(draw(5, 5), np.array([2, 4, 0, 1, 4]), ignore_index=4)
-        yield given(draw(3, 2), np.array([0, -1, 1]), ignore_index=-1, reduction="none")
-        yield given(draw(0, 3), np.zeros(0, dtype=np.int64), reduction="sum")
-
-    def bad(draw):
-        yield (draw(2, 5), np.array([0, 5])), RangeError, r"targets\[1\] is 5, not one of V=5 tokens"
-        yield (draw(2, 3, 5), np.array([[0, 1, 2], [3, -1, 0]])), RangeError, r"targets\[1, 1\] is -1"
-        yield (draw(2, 3, 5), draw.ints(5, 3)), ShapeError, r"logits \(2, 3, V=5\), targets \(3,\)"
-        yield (draw(2, 5), np.array([0.0, 1.0])), DTypeError, "targets are float64"
-        yield given(draw(2, 5), np.array([0, 1]), reduction="avg"), ConfigError, "avg"
-        yield (draw(2, 5), np.array([-100, -100])), DataError, "all 2 targets are ignore_index=-100"
-        yield (draw(0, 5), np.zeros(0, dtype=np.int64)), DataError, "no targets"
-        yield (draw(), np.array(0)), ShapeError, "cross_entropy needs at least one axis"
-        yield (draw(2, 0), np.array([0, 0])), ShapeError, "no entries"
-
-    def forward(ctx, logits, targets, *, ignore_index=-100, reduction="mean"):
-        _check(logits, targets, ignore_index, reduction)
-        places = targets.reshape(-1).astype(np.int64, copy=False)  # (N,)
-        rows = logits.reshape(places.size, logits.shape[-1])  # (N, V)
-        counted = int(np.count_nonzero(places != ignore_index))
-        if reduction == "mean" and not counted:
-            why = (
-                f"all {places.size} targets are ignore_index={ignore_index}" if places.size else "there are no targets"
-            )
-            raise DataError(f"cross_entropy: {why}, so there is nothing to average", hint='reduction="sum"')
-        losses, lse = kernels.cross_entropy(rows, places, ignore_index)
-        divisor = counted if reduction == "mean" else 1
-        ctx.save(rows, places, lse, ignore_index, divisor, logits.shape)
-        return losses.reshape(targets.shape) if reduction == "none" else losses.sum() / divisor
-
-    def backward(ctx, dloss):
-        rows, places, lse, ignore_index, divisor, shape = ctx.saved
-        # In the forward pass the result was made of all the losses, or was the losses; so now each gets its dloss.
-        dlosses = np.broadcast_to(dloss / divisor, shape[:-1]).reshape(-1)  # (N,)
-        return kernels.cross_entropy_backward(rows, places, lse, dlosses, ignore_index).reshape(shape), None
-
-
-def _check(logits, targets, ignore_index, reduction):
-    if reduction not in REDUCTIONS:
-        close = nearest(str(reduction), REDUCTIONS)
-        raise ConfigError(f"cross_entropy: reduction={reduction!r}", hint=close or ", ".join(REDUCTIONS))
-    V = logits.shape[one_axis("cross_entropy", logits, -1)]
-    some("cross_entropy", logits, (logits.ndim - 1,))
-    if targets.dtype.kind not in "iu":
-        raise DTypeError(f"cross_entropy: targets are {targets.dtype}, not integers", hint="an array of token ids")
-    if targets.shape != logits.shape[:-1]:
-        raise ShapeError(
-            f"{CrossEntropy.describe([logits, targets])}: there must be one target for each row of V={V} logits"
-        )
-    outside = (targets != ignore_index) & ((targets < 0) | (targets >= V))
-    if outside.any():
-        place = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise RangeError(
-            f"cross_entropy: targets{list(place) or ''} is {int(targets[place])}, not one of V={V} tokens",
-            hint=f"mark what is not to count with ignore_index={ignore_index}",
-        )
 
 
 class Dropout(Op):

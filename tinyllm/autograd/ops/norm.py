@@ -20,6 +20,8 @@ class LayerNorm(Op):
     Source    Ba, Kiros and Hinton 2016, "Layer Normalization"
     """
 
+    cheap = True
+
     def samples(draw):
         yield draw(7), draw(7), draw(7)
         yield draw(3, 7), draw(7), draw(7)
@@ -57,6 +59,8 @@ class RmsNorm(Op):
     Shapes    x (..., C), g (C) -> y (..., C)
     Source    Zhang and Sennrich 2019, "Root Mean Square Layer Normalization"
     """
+
+    cheap = True
 
     def samples(draw):
         yield draw(7), draw(7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ... import kernels
 from ...autograd import Tensor
@@ -16,8 +16,8 @@ class AdamW(Optimizer):
         m <- beta1 m + (1 - beta1) g              v <- beta2 v + (1 - beta2) g^2
         p <- p - lr mhat / (sqrt(vhat) + eps)     mhat = m / (1 - beta1^step),  vhat = v / (1 - beta2^step)
 
-    One kernel does all of it in a single pass over the four arrays. The decay applies to Groups that decay, which for
-    ``decay_groups(model)`` are the matrices; a plain list of parameters decays as a whole.
+    One kernel does all of it in a single pass over all parameters, gradients and moments. The decay applies to Groups
+    that decay, which for ``decay_groups(model)`` are the matrices; a plain list of parameters decays as a whole.
 
     Source: Loshchilov & Hutter 2017.
 
@@ -52,3 +52,11 @@ class AdamW(Optimizer):
         m, v = moments
         decay = self.weight_decay if decays else 0.0
         kernels.adamw(p, g, m, v, lr, *self.betas, self.eps, decay, self.steps)
+
+    def update_all(self, which: Sequence[int], lr: float, grad_scale: float) -> None:
+        """Apply them to all parameters in one call."""
+        params, m, v = [self.params[i] for i in which], *self.lines
+        decays = [self.weight_decay if self.decays[i] else 0.0 for i in which]
+        values, grads, offsets = [p.data for p in params], [p.grad for p in params], [self.offsets[i] for i in which]
+        settings = lr, *self.betas, self.eps, self.steps, grad_scale
+        kernels.adamw_all(values, grads, m, v, offsets, decays, *settings)  # type: ignore[arg-type]

@@ -67,31 +67,52 @@ class Optimizer:
             raise ConfigError(f"{name}: there are no parameters", hint=f"{name}(model.parameters(), lr={lr})")
         if len({id(p) for p in self.params}) < len(self.params):
             raise ConfigError(f"{name}: a parameter is given twice", hint="model.parameters() lists each once")
+        dtypes = sorted({str(p.dtype) for p in self.params})
+        if len(dtypes) > 1 and self.moments:
+            raise DTypeError(f"{name}: parameters of {' and '.join(dtypes)}", hint=f"model.astype(np.{dtypes[0]})")
         check_range(name, lr=(lr, 0, float("inf")))
         self.lr = float(lr)
         self.steps = 0
-        self.state: list[tuple[Array, ...]] = [tuple(np.zeros_like(p.data) for _ in self.moments) for p in self.params]
+        # Each kind of moment is one line of memory; ``state`` has, for each parameter, the parts that are its own.
+        ends = np.cumsum([p.size for p in self.params])
+        self.offsets: list[int] = [int(end) - p.size for end, p in zip(ends, self.params, strict=True)]
+        self.lines = tuple(np.zeros(ends[-1], dtype=self.params[0].dtype) for _ in self.moments)
+        self.state: list[tuple[Array, ...]] = [
+            tuple(line[offset : offset + p.size].reshape(p.shape) for line in self.lines)
+            for offset, p in zip(self.offsets, self.params, strict=True)
+        ]
 
     def update(self, p: Array, g: Array, moments: tuple[Array, ...], lr: float, decays: bool) -> None:
         """Move the array p in place along its gradient g, and bring its moments up to date."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
-    def step(self, lr: float | None = None) -> None:
-        """Move every parameter that has a gradient once; ``lr`` stands in for the optimizer's own in this step."""
+    def update_all(self, which: Sequence[int], lr: float, grad_scale: float) -> None:
+        """Move the parameters of these numbers, one after the other."""
+        for i in which:
+            p = self.params[i]
+            g: Any = p.grad if grad_scale == 1 else p.grad * grad_scale  # type: ignore[operator]
+            self.update(p.data, g, self.state[i], lr, self.decays[i])
+
+    def step(self, lr: float | None = None, grad_scale: float = 1.0) -> None:
+        """Move every parameter that has a gradient once.
+
+        Args:
+            lr: stands in for the optimizer's own in this step.
+            grad_scale: all gradients count this much of what they are, as ``clip_scale`` says.
+        """
         lr = self.lr if lr is None else float(lr)
         for p in self.params:
             p.refuse_if_live(type(self).__name__)
-        self.steps += 1
-        for p, moments, decays in zip(self.params, self.state, self.decays, strict=True):
-            g = p.grad
-            if g is None:
-                continue
-            if moments and not (g.dtype == p.data.dtype == moments[0].dtype):
+        which = [i for i, p in enumerate(self.params) if p.grad is not None]
+        for i in which if self.moments else ():
+            dtypes = [self.params[i].data.dtype, self.params[i].grad.dtype, self.state[i][0].dtype]  # type: ignore[union-attr]
+            if not dtypes[0] == dtypes[1] == dtypes[2]:
                 raise DTypeError(
-                    f"{type(self).__name__}: parameter {p.data.dtype}, gradient {g.dtype}, moments {moments[0].dtype}",
+                    "{}: parameter {}, gradient {}, moments {}".format(type(self).__name__, *dtypes),
                     hint="make the optimizer after model.astype",
                 )
-            self.update(p.data, g, moments, lr, decays)
+        self.steps += 1
+        self.update_all(which, lr, float(grad_scale))
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
