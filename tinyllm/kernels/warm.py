@@ -13,7 +13,7 @@ import numpy as np
 
 from .table import DOORS, use
 
-FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more) the parallel one
+FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more, some 2^20) the parallel one
 
 
 def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ...]]:
@@ -72,13 +72,13 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "gather_rows": (draw(33, 33), targets),
         "embed": (draw(33, 33), x, np.stack([targets, targets])),
         "scatter_add": (targets, x, 33),
-        "add": (x, dy),
-        "add_to": (x.copy(), dy),
+        "add": (draw(rows, 256), draw(rows, 256)),
+        "add_to": (draw(rows, 256), draw(rows, 256)),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
         "adamw_flat": (line, [dy, number], *flat_moments, [0, dy.size], [0.1, 0.0], 0.1, 0.9, 0.99, 1e-8, 1, 0.5),
         "sum_of_squares": (x,),
-        "sum_of_squares_of": (x, number),
+        "sum_of_squares_of": (draw(rows, 256), number),
     }
 
 
