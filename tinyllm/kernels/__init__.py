@@ -35,7 +35,7 @@ from .matmul import matmul
 from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .optimizer import adamw, adamw_flat, sum_of_squares, sum_of_squares_of
 from .rope import rope_angles, rope_half, rope_pairs
-from .scatter import embed, gather_rows, scatter_add
+from .scatter import embed, scatter_add, scatter_add_to
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, use
 from .threads import threads
@@ -60,7 +60,6 @@ __all__ = [
     "dropout",
     "embed",
     "erf",
-    "gather_rows",
     "gelu",
     "gelu_again",
     "gelu_backward",
@@ -80,6 +79,7 @@ __all__ = [
     "rope_half",
     "rope_pairs",
     "scatter_add",
+    "scatter_add_to",
     "sigmoid",
     "silu",
     "silu_again",
