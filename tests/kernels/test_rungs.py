@@ -191,10 +191,6 @@ class Case:
         index, src = self.rng.integers(0, 11, self.N), self.draw(self.N, self.size)
         return [index, src], [np.zeros((11, self.size), self.dtype)], reference(self.name, index, src, 11)
 
-    def gather_rows(self):
-        table, index = self.draw(11, self.size), self.rng.integers(0, 11, self.N)
-        return [table, index], self.empty((self.N, self.size)), reference(self.name, table, index)
-
     def embed(self):
         wte, wpe, idx = self.draw(11, self.size), self.draw(self.N, self.size), self.rng.integers(0, 11, 2 * self.N)
         expected = reference(self.name, wte, wpe, idx.reshape(2, self.N))

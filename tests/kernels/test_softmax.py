@@ -76,6 +76,46 @@ def test_an_ignored_row_has_no_loss_and_no_gradient(backend, ignore_index, dtype
 
 
 @BACKENDS
+def test_cross_entropy_in_place_is_the_two_kernels_in_one(backend, dtype, rng):
+    logits, targets = rng.standard_normal((6, 5000)).astype(dtype), rng.integers(0, 5000, 6)
+    logits[0, :4999], targets[0], targets[4] = -np.inf, 4999, -100  # the first pieces of a row are nothing but -inf
+    logits[1, 7] = 1e4
+    with kernels.use(backend):
+        losses, lse = kernels.cross_entropy(logits, targets, -100)
+        dlogits = kernels.cross_entropy_backward(logits, targets, lse, np.full(6, 0.5, dtype), -100)
+        got = kernels.cross_entropy_chunk(logits, targets, -100, 0.5)
+    np.testing.assert_allclose(got, losses, rtol=1e-6)
+    np.testing.assert_allclose(logits, dlogits, atol=2e-6 if dtype == np.float32 else 1e-14)
+    assert not logits[4].any() and not logits[0].any() and logits[1, 7] == 0.5
+
+
+@BACKENDS
+def test_nan_and_nothing_but_minus_infinity_in_a_long_row(backend, dtype):
+    logits = np.full((3, 5000), -np.inf, dtype)
+    logits[0, 10], logits[0, 4000], logits[2, 3] = np.nan, 1.0, 0.0
+    targets = np.array([4000, 0, 3])
+    with kernels.use(backend), np.errstate(invalid="ignore"):
+        losses, lse = kernels.cross_entropy(logits, targets, -100)
+        assert np.isnan(kernels.logsumexp(logits)[:2]).all()
+        in_place = kernels.cross_entropy_chunk(logits, targets, -100, 1.0)
+    for found in (losses, lse, in_place):
+        assert np.isnan(found[:2]).all() and found[2] == 0
+    assert np.isnan(logits[:2]).all() and not logits[2].any()
+
+
+@BACKENDS
+def test_cross_entropy_in_place_refuses_before_it_writes(backend):
+    logits = np.arange(15.0).reshape(3, 5)
+    with kernels.use(backend), pytest.raises(RangeError, match=r"targets\[1\] is 5"):
+        kernels.cross_entropy_chunk(logits, np.array([0, 5, 1]), -100, 1.0)
+    np.testing.assert_array_equal(logits.ravel(), np.arange(15.0))
+    frozen = np.zeros((3, 5))
+    frozen.flags.writeable = False
+    with kernels.use(backend), pytest.raises(ValueError, match="read-only"):
+        kernels.cross_entropy_chunk(frozen, np.array([0, 2, 1]), -100, 1.0)
+
+
+@BACKENDS
 @pytest.mark.parametrize("wrong", [5, -1, 2**40])
 def test_a_target_outside_of_the_vocabulary_is_named(backend, wrong):
     with kernels.use(backend), pytest.raises(RangeError, match=rf"targets\[1\] is {wrong}, outside of 0 .. 4"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+import numba
 import numpy as np
 import pytest
 
@@ -43,6 +44,97 @@ def test_adamw_refuses_what_it_may_not_write(backend):
     p.flags.writeable = False
     with kernels.use(backend), pytest.raises(ValueError, match="read-only"):
         kernels.adamw(p, np.ones(3), np.zeros(3), np.zeros(3), 0.1, 0.9, 0.99, 1e-8, 0.1, 1)
+
+
+@BACKENDS
+@pytest.mark.parametrize("sizes", [(5, 1, 300), (70_001, 3, 90_000)])  # below and above what the threads share
+def test_flat_adamw_gives_the_bits_of_the_steps_apart(backend, sizes, dtype, rng):
+    gs = [rng.standard_normal(size).astype(dtype) for size in sizes]
+    gs[0] = gs[0].reshape(1, -1)
+    gs[2] = np.stack([gs[2], gs[2]])[0]
+    offsets, decays = [0, sizes[0] + 4, sizes[0] + 4 + sizes[1]], [0.1, 0.0, 0.2]  # four that nobody owns
+    apart = [rng.standard_normal(sum(sizes) + 4).astype(dtype) ** 2 for _ in range(3)]
+    flat = [x.copy() for x in apart]
+    settings = 0.1, 0.9, 0.99, 1e-8
+    with kernels.use(backend):
+        kernels.adamw_flat(flat[0], gs, *flat[1:], offsets, decays, *settings, 4, 0.3)
+        for g, offset, decay in zip(gs, offsets, decays, strict=True):
+            p, m, v = (x[offset : offset + g.size].reshape(g.shape) for x in apart)
+            kernels.adamw(p, g, m, v, *settings, decay, 4, 0.3)
+    for a, b in zip(apart, flat, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@BACKENDS
+def test_adamw_scales_the_gradient_and_leaves_it(backend, rng):
+    g, (p, m, v) = rng.standard_normal(100), np.ones((3, 100))
+    scaled, before = [p.copy(), m.copy(), v.copy()], g.copy()
+    with kernels.use(backend):
+        kernels.adamw(p, g, m, v, 0.1, 0.9, 0.99, 1e-8, 0.1, 3, 0.25)
+        kernels.adamw(scaled[0], 0.25 * g, scaled[1], scaled[2], 0.1, 0.9, 0.99, 1e-8, 0.1, 3)
+    np.testing.assert_allclose([p, m, v], scaled, rtol=1e-14)
+    np.testing.assert_array_equal(g, before)
+
+
+@BACKENDS
+def test_flat_adamw_refuses_parts_that_do_not_fit(backend):
+    p, m, v = np.zeros((3, 4))
+    with kernels.use(backend):
+        for gs, offsets, decays in (([np.ones(2)], [3], [0.0]), ([np.ones(2)], [0, 2], [0.0])):
+            with pytest.raises(ValueError):
+                kernels.adamw_flat(p, gs, m, v, offsets, decays, 0.1, 0.9, 0.99, 1e-8, 1)
+
+
+def test_sum_over_arrays_has_the_same_bits_with_one_thread_and_two(rng, dtype):
+    xs = [rng.standard_normal(size).astype(dtype) for size in (3, 1_000_000, 70_001)]
+    before, sums = numba.get_num_threads(), []
+    try:
+        for count in (1, min(2, before)):
+            numba.set_num_threads(count)
+            with kernels.use("numba"):
+                sums.append(kernels.sum_of_squares_of(*xs))
+    finally:
+        numba.set_num_threads(before)
+    assert sums[0] == sums[1] == pytest.approx(sum(kernels.sum_of_squares(x) for x in xs), rel=1e-13)
+
+
+@BACKENDS
+@pytest.mark.parametrize("rows", [3, 5000])  # few are left to NumPy, many shared by the threads
+def test_adding_in_place_and_not(backend, rows, rng, dtype):
+    x, y = rng.standard_normal((2, rows, 257)).astype(dtype)
+    expected = x + y
+    with kernels.use(backend):
+        np.testing.assert_array_equal(kernels.add(x, y), expected)
+        kernels.add_to(x, y)
+        np.testing.assert_array_equal(x, expected)
+        kernels.add_to(x, x)  # what is added is what is written
+        np.testing.assert_array_equal(x, 2 * expected)
+        kernels.add_to(x[1:], x[:-1])
+        np.testing.assert_array_equal(x, np.concatenate([2 * expected[:1], 2 * expected[1:] + 2 * expected[:-1]]))
+        assert kernels.add(x, y[0]).shape == x.shape
+
+
+@BACKENDS
+def test_embed_is_token_plus_position(backend, rng, dtype):
+    wte, wpe = rng.standard_normal((11, 5)).astype(dtype), rng.standard_normal((4, 5)).astype(dtype)
+    idx = rng.integers(0, 11, (3, 4)).astype(np.int32)
+    with kernels.use(backend):
+        np.testing.assert_array_equal(kernels.embed(wte, wpe, idx), wte[idx] + wpe)
+        with pytest.raises(RangeError, match=r"embed: index\[1, 2\] is 11, outside of 0 .. 10"):
+            kernels.embed(wte, wpe, np.array([[0, 0, 0, 0], [0, 0, 11, -1]]))
+
+
+@BACKENDS
+@pytest.mark.parametrize("C", [3, 4000])
+def test_scatter_add_to_adds_to_what_is_there(backend, C, rng, dtype):
+    index, table, src = rng.integers(0, 5, 40), rng.integers(0, 9, (5, C)), rng.integers(0, 9, (40, C))
+    table, src = table.astype(dtype), src.astype(dtype)  # whole numbers: no order of adding them gives other bits
+    with kernels.use(backend):
+        expected = table + kernels.scatter_add(index, src, 5)
+        kernels.scatter_add_to(table, index, src)
+        np.testing.assert_array_equal(table, expected)
+        with pytest.raises(RangeError, match=r"scatter_add_to: index\[0\] is 5"):
+            kernels.scatter_add_to(table, np.full(40, 5), src)
 
 
 @BACKENDS

@@ -36,7 +36,7 @@ from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward,
 from .optimizer import adamw, adamw_all, sum_of_squares, sum_of_squares_of
 from .quantized import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
-from .scatter import embed, gather_rows, scatter_add
+from .scatter import embed, scatter_add, scatter_add_to
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, use
 from .threads import threads, use_threads
@@ -63,7 +63,6 @@ __all__ = [
     "dropout",
     "embed",
     "erf",
-    "gather_rows",
     "gelu",
     "gelu_again",
     "gelu_backward",
@@ -89,6 +88,7 @@ __all__ = [
     "rope_half",
     "rope_pairs",
     "scatter_add",
+    "scatter_add_to",
     "sigmoid",
     "silu",
     "silu_again",

@@ -17,7 +17,7 @@ import numpy as np
 
 from .table import DOORS, use
 
-FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more) the parallel one
+FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more, some 2^20) the parallel one
 _COMPILING = 0.1  # seconds: no kernel takes so long to load from the cache
 
 
@@ -85,8 +85,9 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "linear_4": (three, bytes_4, scales, number),
         "linear_8": (three, bytes_8, scales, number),
         "scatter_add": (targets, x, 33),
-        "add": (x, dy),
-        "add_to": (x.copy(), dy),
+        "scatter_add_to": (draw(33, 33), targets, x),
+        "add": (draw(rows, 256), draw(rows, 256)),
+        "add_to": (draw(rows, 256), draw(rows, 256)),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
         "adamw_all": (
@@ -103,7 +104,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
             0.5,
         ),
         "sum_of_squares": (x,),
-        "sum_of_squares_of": (x, number),
+        "sum_of_squares_of": (draw(rows, 256), number),
     }
 
 

@@ -20,7 +20,7 @@ from ..compiler import compiled, parallel
 from ..cross_entropy import counted_rows
 from ..table import Array
 from .door import SMALL, flat, rows
-from .elementary import exp
+from .elementary import exp, larger
 from .softmax import PIECE, highest_and_total, highest_of
 
 BLOCK = 4  # rows a thread takes at a time
@@ -88,16 +88,13 @@ def cross_entropy_chunk_v1(logits, targets, ignore_index, scale, losses):
         wanted, highest, total = row[targets[i]], number(-np.inf), number(0)
         for p in range(highests.size):  # as in highest_and_total, but leaving exp(row - highest so far) in the row
             piece, before = row[p * PIECE : (p + 1) * PIECE], highest
-            peak = highest_of(piece)
-            if peak == -np.inf:
-                piece[:] = 0
-            else:
-                highest = peak if peak > highest else highest
-                total *= exp(before - highest)
-                for j in range(piece.size):
-                    piece[j] = exp(piece[j] - highest)
-                    total += piece[j]
+            highest = larger(highest_of(piece), highest)
+            shift = highest if highest > -np.inf else number(0)
             highests[p] = highest
+            total *= exp(before - shift)
+            for j in range(piece.size):
+                piece[j] = exp(piece[j] - shift)
+                total += piece[j]
         losses[i] = highest + math.log(total) - wanted
         for p in range(highests.size):
             piece, share = row[p * PIECE : (p + 1) * PIECE], number(scale) / total * exp(highests[p] - highest)

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 # Contraction alone: reassociation would undo the splitting of log 2 below.
 _OPTIONS: Any = {"error_model": "numpy", "fastmath": {"contract"}}
+_ANY = ("nnan", "nsz")
 
 F = np.float32  # a Python literal is a float64 and would widen the whole loop: float32 constants are spelled out
 _LOG2_E = math.log2(math.e)
@@ -38,6 +39,20 @@ def like(x: float, constant: float) -> float:
 @overload(like, jit_options=_OPTIONS)
 def _like(x, constant):
     return (lambda x, constant: F(constant)) if x == types.float32 else (lambda x, constant: np.float64(constant))
+
+
+@intrinsic
+def larger(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return the larger of two numbers of one type, and either of them where one is NaN.
+
+    LLVM searches for the maximum of an array in vector registers only where it need not care which it is.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first, second = arguments
+        return builder.select(builder.fcmp_ordered(">", first, second, flags=_ANY), first, second, flags=_ANY)
+
+    return a(a, a), codegen
 
 
 def exp(x: float) -> float:

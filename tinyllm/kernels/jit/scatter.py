@@ -1,8 +1,7 @@
-"""Looking up rows of a table, and adding rows to the rows of a table.
+"""Looking up rows of tables, and adding rows to the rows of a table.
 
-gather_rows_v1      row after row
-gather_rows_v2      blocks of rows shared by the threads
-embed_v1, embed_v2  the same, adding the row of the position on the way
+embed_v1            a row for the token and one for its position, in one pass
+embed_v2            blocks of tokens shared by the threads
 
 scatter_add_v1      naive: row after row, in order
 scatter_add_v2      channels shared by the threads: each adds up its own columns of all rows, in the same order
@@ -10,6 +9,8 @@ scatter_add_v2      channels shared by the threads: each adds up its own columns
 # ruff: noqa: D103 (the head of this file says what each rung adds)
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import prange
@@ -20,21 +21,6 @@ from ..table import Array
 from .door import SMALL, flat, out_rows, rows
 
 BLOCK = 64  # rows, or channels, a thread takes at a time
-
-
-@compiled
-def gather_rows_v1(table, index, y):
-    for n in range(index.size):
-        row, out = table[index[n]], y[n]
-        for j in range(out.size):
-            out[j] = row[j]
-
-
-@parallel
-def gather_rows_v2(table, index, y):
-    for block in prange((index.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gather_rows_v1(table, index[here], y[here])
 
 
 @compiled
@@ -70,17 +56,6 @@ def scatter_add_v2(index, src, table):
                 total[j] += row[j]
 
 
-def gather_rows(table: Array, index: Array) -> Array:
-    """Return the rows of table (V, C) that index (...) names."""
-    if table.ndim != 2:
-        return NotImplemented
-    check_index("gather_rows", index, len(table))
-    y = np.empty((*index.shape, table.shape[1]), table.dtype)
-    rung = gather_rows_v1 if y.size < SMALL else gather_rows_v2
-    rung(rows(table), _places(index), out_rows(y))
-    return y
-
-
 def embed(wte: Array, wpe: Array, idx: Array) -> Array:
     """Return wte[idx[..., t]] + wpe[t]."""
     if not wte.ndim == wpe.ndim == 2 or wte.shape[1] != wpe.shape[1] or idx.shape[-1:] != wpe.shape[:1]:
@@ -101,6 +76,17 @@ def scatter_add(index: Array, src: Array, rows_of_table: int) -> Array:
     rung = scatter_add_v1 if src.size < SMALL else scatter_add_v2
     rung(_places(index), rows(src), table)
     return table
+
+
+def scatter_add_to(table: Array, index: Array, src: Array) -> Any:
+    """Add rows of src (N, C) to rows of the table, in place."""
+    if src.ndim != 2 or index.shape != src.shape[:1] or table.shape[1:] != src.shape[1:] or not table.flags.carray:
+        return NotImplemented
+    check_index("scatter_add_to", index, len(table))
+    if np.may_share_memory(table, src):
+        return NotImplemented
+    (scatter_add_v1 if src.size < SMALL else scatter_add_v2)(_places(index), rows(src), table)
+    return None
 
 
 def _places(index: Array) -> Array:

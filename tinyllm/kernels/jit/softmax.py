@@ -19,8 +19,7 @@ from numba import prange
 from ..compiler import compiled, inner, parallel
 from ..table import Array
 from .door import SMALL, out_rows, rows
-from .elementary import exp
-from .registers import LANES, lanes
+from .elementary import exp, larger
 
 BLOCK = 16  # rows a thread takes at a time
 PIECE = 2048  # entries of a row at a time: they stay in the first cache
@@ -28,41 +27,26 @@ PIECE = 2048  # entries of a row at a time: they stay in the first cache
 
 @inner
 def highest_of(row):
-    # One running maximum is a chain in which each step waits for the one before; LANES of them fill a register.
     highest = row[0]
-    best = lanes(highest)
-    for t in range(LANES):
-        best[t] = highest
-    whole = row.size - row.size % LANES
-    for j in range(0, whole, LANES):
-        part = row[j : j + LANES]
-        for t in range(LANES):
-            best[t] = part[t] if part[t] > best[t] else best[t]
-    for t in range(LANES // 2):  # a tournament: the winners of each round fit half as many lanes
-        best[t] = max(best[t], best[t + LANES // 2])
-    for t in range(LANES // 4):
-        best[t] = max(best[t], best[t + LANES // 4])
-    for t in range(LANES // 4):
-        highest = max(highest, best[t])
-    for j in range(whole, row.size):
-        highest = max(highest, row[j])
+    for j in range(row.size):
+        highest = larger(row[j], highest)
     return highest
 
 
 @inner
 def highest_and_total(row):
     # The maximum and the sum of exp(row - maximum), a piece at a time: each is read once, and a higher maximum makes
-    # what was added up before smaller. A piece of nothing but -inf adds nothing, and a row of them is NaN.
+    # what was added up before smaller. Before anything but -inf has been seen there is no maximum to subtract, and in
+    # the end no softmax.
     number = row.dtype.type
     highest, total = number(-np.inf), number(0)
     for start in range(0, row.size, PIECE):
         piece, before = row[start : start + PIECE], highest
-        peak = highest_of(piece)
-        if peak != -np.inf:
-            highest = peak if peak > highest else highest
-            total *= exp(before - highest)
-            for j in range(piece.size):
-                total += exp(piece[j] - highest)
+        highest = larger(highest_of(piece), highest)
+        shift = highest if highest > -np.inf else number(0)
+        total *= exp(before - shift)
+        for j in range(piece.size):
+            total += exp(piece[j] - shift)
     return highest, total if highest > -np.inf else number(np.nan)
 
 
