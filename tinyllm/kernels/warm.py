@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import choice
 from .table import DOORS, use
 
 FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more) the parallel one
@@ -107,3 +108,5 @@ def warm(
             DOORS[name](*few[name])
             if callback:
                 callback(name, done, len(chosen))
+        if {"matmul", "linear"} & set(chosen):
+            choice.settle(dtype)
