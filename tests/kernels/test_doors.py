@@ -25,6 +25,7 @@ IN_PLACE = {
     "adamw_all": (0, 2, 3),
     "add_to": (0,),
     "cross_entropy_chunk": (0,),
+    "matmul_into": (2,),
     "scatter_add_to": (0,),
 }
 

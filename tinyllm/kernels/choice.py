@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from functools import cache
@@ -41,7 +41,7 @@ SHAPES = {
 LITTLE = 1 << 21  # multiply-adds: some 40 microseconds
 LONG = 8192  # rows, columns or terms that make a product tall, wide or deep
 MARGIN = 1.1
-RUNS = 5
+ROUNDS = 6
 
 Times = dict[str, float]  # {"ours": seconds, "blas": seconds}
 
@@ -133,20 +133,19 @@ def measure(dtype: Any = np.float32) -> dict[str, Times]:
             first = np.asfortranarray(a) if form[0] == "t" else a
             second = np.asfortranarray(b) if form[1] == "t" else b
             cases[f"{np.dtype(dtype).char} {form} {shape}"] = first, second, np.empty((M, N), dtype)
-    ours = {name: _seconds(products.ours, *case) for name, case in cases.items()}
-    blas = {name: _seconds(np.matmul, *case) for name, case in cases.items()}
+    ours, blas = _seconds(products.ours, cases), _seconds(np.matmul, cases)
     return {name: {"ours": ours[name], "blas": blas[name]} for name in cases}
 
 
-def _seconds(product: Callable[[Any, Any, Any], object], a: Any, b: Any, c: Any) -> float:
-    """Return the median time of a few runs, after one that is not counted."""
-    product(a, b, c)
-    times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        product(a, b, c)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def _seconds(product: Callable[[Any, Any, Any], object], cases: dict[str, Any]) -> Times:
+    """Return the least time of each case in a few rounds: what else runs on the machine can only make it longer."""
+    least = dict.fromkeys(cases, math.inf)
+    for _ in range(ROUNDS):
+        for name, (a, b, c) in cases.items():
+            start = time.perf_counter()
+            product(a, b, c)
+            least[name] = min(least[name], time.perf_counter() - start)
+    return least
 
 
 def place() -> Path:

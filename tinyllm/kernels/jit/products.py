@@ -30,10 +30,10 @@ def matmul(a: Array, b: Array) -> Array:
     """Return a @ b with NumPy's rules."""
     if a.ndim == 0 or b.ndim == 0 or a.dtype != b.dtype or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         return NotImplemented
+    if b.ndim == 1:
+        return matmul(a, b[:, None])[..., 0][()]
     if a.ndim == 1:
         return matmul(a[None], b)[..., 0, :]
-    if b.ndim == 1:
-        return matmul(a, b[:, None])[..., 0]
     K, N = b.shape[-2:]
     if a.ndim > 2 and b.ndim == 2:  # a stack of matrices times one matrix is one large product
         return matmul(a.reshape(-1, K), b).reshape(*a.shape[:-1], N)
