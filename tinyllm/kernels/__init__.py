@@ -22,7 +22,7 @@ from .activation import (
     swiglu,
     swiglu_backward,
 )
-from .attention import attention, attention_backward
+from .attention import attention, attention_backward, attention_decode
 from .cross_entropy import cross_entropy, cross_entropy_backward
 from .dropout import dropout
 from .erf import erf
@@ -43,6 +43,7 @@ __all__ = [
     "adamw",
     "attention",
     "attention_backward",
+    "attention_decode",
     "backend",
     "cross_entropy",
     "cross_entropy_backward",

@@ -24,6 +24,7 @@ from numba import prange
 from ..compiler import compiled, inner, parallel, step
 from ..dropout import scale_of, start_of, threshold_of
 from ..table import Array
+from .decode import few_queries
 from .elementary import exp
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
@@ -31,6 +32,7 @@ from .registers import LANES, lanes
 from .registers import tiles as product
 from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows
 
+FEW_QUERIES = 8  # below this a tile would be mostly empty
 LOG2_E, LOG_2 = math.log2(math.e), math.log(2)
 
 
@@ -259,6 +261,8 @@ def attention(
     if misfit(q, k, v):
         return NotImplemented
     B, H, T, D = q.shape
+    if T < FEW_QUERIES and p == 0:
+        return few_queries(q, k, v, np.full(B, k.shape[2]), *seen(q, k, causal, window), scale)
     out, lse = np.empty((B, T, H, D), q.dtype).transpose(0, 2, 1, 3), np.empty(q.shape[:3], q.dtype)
     attention_v4(lined(q), lined(k), lined(v), *seen(q, k, causal, window), float(scale), *dropped(p, seed), out, lse)
     return out, lse
