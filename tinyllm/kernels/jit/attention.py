@@ -147,7 +147,19 @@ def attention_v4(q, k, v, back, ahead, scale, start, threshold, factor, out, lse
         band = band // 2 if band % 2 == 0 else bands - 1 - band // 2
         b, h, m = n // H, n % H, n % H // (H // K)
         _attend_band(
-            q[b, h], k[b, m], v[b, m], band * BAND, back, ahead, scale, n, start, threshold, factor, out[b, h], lse[b, h]
+            q[b, h],
+            k[b, m],
+            v[b, m],
+            band * BAND,
+            back,
+            ahead,
+            scale,
+            n,
+            start,
+            threshold,
+            factor,
+            out[b, h],
+            lse[b, h],
         )
 
 

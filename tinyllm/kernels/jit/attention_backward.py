@@ -117,9 +117,7 @@ def attention_backward_v3(q, k, v, out, lse, dout, back, ahead, scale, start, th
 
 
 @inner
-def _back_through_band(
-    q, k, v, out, lse, dout, first, back, ahead, scale, n, start, threshold, factor, dq, sums
-):
+def _back_through_band(q, k, v, out, lse, dout, first, back, ahead, scale, n, start, threshold, factor, dq, sums):
     """Go back through the queries first .. first + BAND - 1 of q (T, D), head n of all: fill dq and add to sums."""
     (T, D), S, panels = q.shape, k.shape[0], sums.shape[1]
     one = q.dtype.type(1)

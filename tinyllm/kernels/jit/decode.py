@@ -188,7 +188,13 @@ def _merge(outs, tops, out, lse, m, K):
 
 def attention_decode(q: Array, k: Array, v: Array, lengths: Array, window: int | None, scale: float) -> Array:
     """Return out (B, H, T, D) of the queries q over the first lengths (B,) positions of k and v (B, K, S, D)."""
-    if q.ndim != 4 or k.ndim != 4 or k.shape != v.shape or lengths.shape != q.shape[:1] or lengths.dtype.kind not in "iu":
+    if (
+        q.ndim != 4
+        or k.ndim != 4
+        or k.shape != v.shape
+        or lengths.shape != q.shape[:1]
+        or lengths.dtype.kind not in "iu"
+    ):
         return NotImplemented
     if q.shape[0] != k.shape[0] or q.shape[1] % k.shape[1] or q.shape[3] != k.shape[3]:
         return NotImplemented

@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 import numpy as np
-from numba import types, typeof
+from numba import typeof, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array

@@ -6,7 +6,7 @@ products are add_product. A block is BLOCK keys, copied to where nothing else li
 
     queries (D, LANES)      scores (keys, LANES) = keys (keys, D) @ queries
 """
-# ruff: noqa: D103 (one line each, below the name)
+
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .layout import line
 from .registers import LANES
 from .transpose import transpose
 
-BLOCK = 64  # keys in a block
+BLOCK = 96  # keys in a block: a whole number of register tiles of 12 rows, and of LANES
 TILES = 4  # tiles that work on one copy of a block
 BAND = TILES * LANES  # queries in a band
 U = np.uint64
