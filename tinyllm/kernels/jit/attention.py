@@ -24,7 +24,7 @@ from numba import prange
 from ..compiler import compiled, inner, parallel, step
 from ..dropout import scale_of, start_of, threshold_of
 from ..table import Array
-from .decode import few_queries
+from .decode import few_queries, misfit
 from .elementary import exp
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
@@ -117,7 +117,7 @@ def _attend(q, k, v, scale, place, start, threshold, factor, out):
 @any_layout(outputs=2)
 @parallel
 def attention_v3(q, k, v, back, ahead, scale, start, threshold, factor, out, lse):
-    (B, H, T, D), (K, S) = q.shape, k.shape[1:3]
+    (B, H, T, _), (K, S) = q.shape, k.shape[1:3]
     tiles = (T + LANES - 1) // LANES
     for task in prange(B * H * tiles):
         n, first = task // tiles, task % tiles * LANES
@@ -147,20 +147,9 @@ def attention_v4(q, k, v, back, ahead, scale, start, threshold, factor, out, lse
         band = band // 2 if band % 2 == 0 else bands - 1 - band // 2
         b, h, m = n // H, n % H, n % H // (H // K)
         _attend_band(
-            q[b, h],
-            k[b, m],
-            v[b, m],
-            band * BAND,
-            back,
-            ahead,
-            scale,
-            n,
-            start,
-            threshold,
-            factor,
-            out[b, h],
-            lse[b, h],
-        )
+            q[b, h], k[b, m], v[b, m], band * BAND, back, ahead, scale, n, start, threshold, factor,
+            out[b, h], lse[b, h],
+        )  # fmt: skip
 
 
 @inner
@@ -283,13 +272,6 @@ def attention(
     out, lse = np.empty((B, T, H, D), q.dtype).transpose(0, 2, 1, 3), np.empty(q.shape[:3], q.dtype)
     attention_v4(lined(q), lined(k), lined(v), *seen(q, k, causal, window), float(scale), *dropped(p, seed), out, lse)
     return out, lse
-
-
-def misfit(q: Array, k: Array, v: Array) -> bool:
-    """Tell whether the shapes are not those of attention."""
-    if q.ndim != 4 or k.ndim != 4 or k.shape != v.shape:
-        return True
-    return q.shape[0] != k.shape[0] or q.shape[1] % k.shape[1] != 0 or q.shape[3] != k.shape[3]
 
 
 def seen(q: Array, k: Array, causal: bool, window: int | None) -> tuple[int, int]:

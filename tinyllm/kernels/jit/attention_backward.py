@@ -21,7 +21,8 @@ from numba import prange
 
 from ..compiler import compiled, inner, parallel, step
 from ..table import Array
-from .attention import LOG2_E, dropped, misfit, seen
+from .attention import LOG2_E, dropped, seen
+from .decode import misfit
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
 from .registers import LANES, lanes
@@ -153,7 +154,7 @@ def _back_through_band(q, k, v, out, lse, dout, first, back, ahead, scale, n, st
 
 @step
 def _open_tile(q, out, lse, dout, first, scale, columns, rows, shift_shared):
-    """Fill in what a tile needs: q, dout and dq = 0 (3, D, LANES), q and dout (2, panels, LANES, LANES), two numbers."""
+    """Fill in what a tile needs: q, dout and dq = 0 (3, D, LANES), q and dout (2, panels, LANES, LANES), two lines."""
     (T, D), one = q.shape, q.dtype.type(1)
     count = min(LANES, T - first)
     pack_columns(q, first, count, q.dtype.type(scale * LOG2_E), columns[0])

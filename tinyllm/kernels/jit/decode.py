@@ -5,7 +5,7 @@ measure is gigabytes per second, and the queries come to the keys: all that read
 T queries each, meet a key while it is at hand.
 
     attention_decode_v1     naive: a query at a time reads the whole cache
-    attention_decode_v2     chunks of keys, each read once for four queries at a time and more; the chunks' sums are merged
+    attention_decode_v2     chunks of keys, each read once for all queries; the chunks' sums are merged
     attention_decode_v3     heads and chunks shared by the threads; the merge still goes in order
 
 ``lengths[b]`` positions of the cache (B, K, S, D) are filled, and the queries are the last T of them; ``back`` and
@@ -188,15 +188,7 @@ def _merge(outs, tops, out, lse, m, K):
 
 def attention_decode(q: Array, k: Array, v: Array, lengths: Array, window: int | None, scale: float) -> Array:
     """Return out (B, H, T, D) of the queries q over the first lengths (B,) positions of k and v (B, K, S, D)."""
-    if (
-        q.ndim != 4
-        or k.ndim != 4
-        or k.shape != v.shape
-        or lengths.shape != q.shape[:1]
-        or lengths.dtype.kind not in "iu"
-    ):
-        return NotImplemented
-    if q.shape[0] != k.shape[0] or q.shape[1] % k.shape[1] or q.shape[3] != k.shape[3]:
+    if misfit(q, k, v) or lengths.shape != q.shape[:1] or lengths.dtype.kind not in "iu":
         return NotImplemented
     everything = q.shape[2] + k.shape[2]
     back = everything if window is None else min(int(window) - 1, everything)
@@ -211,3 +203,10 @@ def few_queries(
     rung = attention_decode_v2 if 2 * k.size < SMALL else attention_decode_v3
     rung(lined(q), lined(k), lined(v), lengths.astype(np.int64), back, ahead, float(scale), out, lse)
     return out, lse
+
+
+def misfit(q: Array, k: Array, v: Array) -> bool:
+    """Tell whether the shapes are not those of attention."""
+    if q.ndim != 4 or k.ndim != 4 or k.shape != v.shape:
+        return True
+    return q.shape[0] != k.shape[0] or q.shape[1] % k.shape[1] != 0 or q.shape[3] != k.shape[3]

@@ -7,7 +7,6 @@ products are add_product. A block is BLOCK keys, copied to where nothing else li
     queries (D, LANES)      scores (keys, LANES) = keys (keys, D) @ queries
 """
 
-
 from __future__ import annotations
 
 import numpy as np
