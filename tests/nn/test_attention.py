@@ -101,3 +101,23 @@ def test_rope_tables_are_exact_whatever_came_before():
 def test_rope_refuses_an_odd_head_size():
     with pytest.raises(ConfigError, match="7 is odd"):
         nn.RopeHalf(7)
+
+
+def test_dropout_of_the_weights_is_the_dropout_layers_and_rests_in_evaluation():
+    def layer(p):
+        drop = nn.Dropout(p, rng=np.random.default_rng(5))
+        return nn.SelfAttention(C, H, dropout=drop, rng=np.random.default_rng(0)).astype(np.float64)
+
+    x = np.random.default_rng(1).normal(size=(B, T, C))
+    plain = nn.SelfAttention(C, H, rng=np.random.default_rng(0)).astype(np.float64)(x).data
+    one, two = layer(0.5), layer(0.5)
+    first = one(x).data
+    assert np.abs(first - plain).max() > 1e-3
+    np.testing.assert_array_equal(first, two(x).data)  # the same generator
+    assert (one(x).data != first).any()  # the next seed
+    np.testing.assert_array_equal(one.eval()(x).data, plain)
+    np.testing.assert_array_equal(layer(0.0)(x).data, plain)
+    seed = int(np.random.default_rng(5).integers(2**63))
+    q, k, v = two.heads(tl.Tensor(x))
+    a = tl.attention(q, k, v, p=0.5, seed=seed)
+    np.testing.assert_allclose(two.out(a.transpose(0, 2, 1, 3).reshape(B, T, C)).data, first, rtol=1e-12)

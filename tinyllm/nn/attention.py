@@ -10,6 +10,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import Tensor, attention, reshape, split, transpose
 from ..errors import ConfigError
+from .dropout import Dropout
 from .init import Init
 from .linear import Linear
 from .module import Module
@@ -26,8 +27,7 @@ class SelfAttention(Module):
     Source    Vaswani et al. 2017; Ainslie et al. 2023 (grouped heads)
 
     One matrix makes q, k and v: its rows are those of all query heads, then all key heads, then all value heads.
-    Query head h reads key/value head h // (H / K). The attention weights themselves are never dropped out: the
-    attention kernel does not hold them, and models drop out the result instead.
+    Query head h reads key/value head h // (H / K).
 
     Args:
         C: size of the vectors.
@@ -37,6 +37,7 @@ class SelfAttention(Module):
         causal: is the future hidden?
         window: how many positions a query sees, itself included; None for all. It implies ``causal``.
         rope: turns q and k by their positions; None for attention that does not know positions.
+        dropout: while training, drops attention weights with its p, and draws from its generator; None for never.
         rng: draws the initial weights.
         init, init_out: how those of ``qkv`` and ``out`` are drawn.
 
@@ -57,6 +58,7 @@ class SelfAttention(Module):
         causal: bool = True,
         window: int | None = None,
         rope: RopeHalf | None = None,
+        dropout: Dropout | None = None,
         *,
         rng: np.random.Generator,
         init: Init | None = None,
@@ -73,13 +75,17 @@ class SelfAttention(Module):
         self.causal = causal
         self.window = window
         self.rope = rope
+        self.dropout = dropout
         self.qkv = Linear(C, (H + 2 * K) * self.D, bias, rng=rng, init=init)
         self.out = Linear(C, C, bias, rng=rng, init=init_out or init)
 
     def forward(self, x: Tensor) -> Tensor:
         """Let x (B, T, C) attend to itself."""
         q, k, v = self.heads(x)
-        a = attention(q, k, v, causal=self.causal, window=self.window)  # (B, H, T, D)
+        p, seed = 0.0, 0
+        if self.dropout is not None and self.dropout.training and self.dropout.p:
+            p, seed = self.dropout.p, int(self.dropout.rng.integers(2**63))
+        a = attention(q, k, v, causal=self.causal, window=self.window, p=p, seed=seed)  # (B, H, T, D)
         return self.out(reshape(transpose(a, 0, 2, 1, 3), x.shape))  # (B, T, C)
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

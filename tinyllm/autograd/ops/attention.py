@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from ... import kernels
 from ...errors import ConfigError, ShapeError
 from ..draw import given
@@ -14,12 +16,14 @@ class Attention(Op):
     Forward   s = scale q k^T;  w = softmax(s where visible, else -inf);  out = w v
     Backward  dv = w^T dout;  dw = dout v^T;  ds = w * (dw - sum_s dw w);  dq = scale ds k;  dk = scale ds^T q
     Shapes    q (B, H, T, D), k (B, K, S, D), v (B, K, S, D) -> out (B, H, T, D)
-    Source    Vaswani et al. 2017; Ainslie et al. 2023 (groups of heads); Dao et al. 2022 (without keeping w)
+    Source    Vaswani et al. 2017; Ainslie et al. 2023 (groups of heads); Dao et al. 2022 (without keeping w);
+              Srivastava et al. 2014 (dropout)
 
     ``scale`` is 1 / sqrt(D) unless it is given. H is a multiple of K: query head h reads key/value head h // (H / K),
     and what a group of query heads shares collects the gradients of the group. The queries are the last T of the S
     positions. ``causal`` hides what lies after the query's own position; a ``window`` of n also hides what lies n or
-    more positions before it.
+    more positions before it. With ``p`` > 0 the weights go through dropout: each is kept with probability 1 - p and
+    then scaled by 1 / (1 - p). The ``seed`` and a weight's place decide; the backward pass makes the mask again.
 
     Example:
         >>> import numpy as np, tinyllm as tl
@@ -39,6 +43,8 @@ class Attention(Op):
         yield given(draw(1, 2, 3, 5), draw(1, 2, 11, 5), draw(1, 2, 11, 5), window=5)
         yield given(draw(1, 2, 5, 5), draw(1, 2, 5, 5), draw(1, 2, 5, 5), scale=0.3)
         yield given(draw(1, 1, 5, 3, scale=3.0), draw(1, 1, 5, 3), draw(1, 1, 5, 3), scale=3.0)  # near one-hot
+        yield given(draw(1, 2, 5, 3), draw(1, 2, 5, 3), draw(1, 2, 5, 3), p=0.4, seed=3)
+        yield given(draw(1, 4, 3, 5), draw(1, 2, 7, 5), draw(1, 2, 7, 5), window=5, p=0.3, seed=-7)
         yield draw(0, 2, 5, 3), draw(0, 2, 5, 3), draw(0, 2, 5, 3)
         yield draw(1, 2, 0, 3), draw(1, 2, 0, 3), draw(1, 2, 0, 3)
 
@@ -53,17 +59,27 @@ class Attention(Op):
         yield (q[0], q[0], q[0]), ShapeError, "four axes"
         yield given(q, q, q, window=0), ConfigError, "window=0"
         yield given(q, q, q, window=2, causal=False), ConfigError, "causal=False"
+        yield given(q, q, q, p=1.0), ConfigError, r"p=1.0.*0 <= p < 1"
+        yield given(q, q, q, p=0.5, seed=0.5), ConfigError, "seed=0.5"
 
-    def forward(ctx, q, k, v, *, causal=True, window=None, scale=None):
+    def forward(ctx, q, k, v, *, causal=True, window=None, scale=None, p=0.0, seed=0):
         _refuse_misfit(q, k, v, causal, window)
+        if not 0 <= p < 1:
+            raise ConfigError(f"attention: p={p} is the share of the weights that is dropped, 0 <= p < 1")
+        try:
+            seed = operator.index(seed)
+        except TypeError:
+            raise ConfigError(f"attention: seed={seed!r} is not an integer", hint="int(rng.integers(2**63))") from None
         scale = max(q.shape[-1], 1) ** -0.5 if scale is None else float(scale)
-        out, lse = kernels.attention(q, k, v, causal, window, scale)
-        ctx.save(q, k, v, out, lse, causal, window, scale)  # lse has one number a query; w has S, and is not kept
+        out, lse = kernels.attention(q, k, v, causal, window, scale, p, seed)
+        ctx.save(
+            q, k, v, out, lse, causal, window, scale, p, seed
+        )  # lse has a number a query; w has S, and is not kept
         return out
 
     def backward(ctx, dout):
-        q, k, v, out, lse, causal, window, scale = ctx.saved
-        return kernels.attention_backward(q, k, v, out, lse, dout, causal, window, scale)
+        q, k, v, out, lse, causal, window, scale, p, seed = ctx.saved
+        return kernels.attention_backward(q, k, v, out, lse, dout, causal, window, scale, p, seed)
 
 
 def _refuse_misfit(q, k, v, causal, window):

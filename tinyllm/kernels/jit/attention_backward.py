@@ -21,12 +21,13 @@ from numba import prange
 
 from ..compiler import compiled, inner, parallel, step
 from ..table import Array
-from .attention import LOG2_E, dropped, misfit, seen
+from .attention import LOG2_E, dropped, seen
+from .decode import misfit
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
 from .registers import LANES, lanes
 from .registers import tiles as product
-from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows
+from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows, unpack_columns
 
 TASKS = 8  # parallel tasks there should be at least
 
@@ -153,7 +154,7 @@ def _back_through_band(q, k, v, out, lse, dout, first, back, ahead, scale, n, st
 
 @step
 def _open_tile(q, out, lse, dout, first, scale, columns, rows, shift_shared):
-    """Fill in what a tile needs: q, dout and dq = 0 (3, D, LANES), q and dout (2, panels, LANES, LANES), two numbers."""
+    """Fill in what a tile needs: q, dout and dq = 0 (3, D, LANES), q and dout (2, panels, LANES, LANES), two lines."""
     (T, D), one = q.shape, q.dtype.type(1)
     count = min(LANES, T - first)
     pack_columns(q, first, count, q.dtype.type(scale * LOG2_E), columns[0])
@@ -229,10 +230,11 @@ def _multiply(x, y):
 def _close_tile(dqueries, scale, dq, first):
     """Write scale dqueries (D, LANES) out as rows of dq (T, D)."""
     scale = dq.dtype.type(scale)
-    for t in range(min(LANES, dq.shape[0] - first)):
-        row = line(dq, first + t)
-        for d in range(row.size):
-            row[d] = dqueries[d, t] * scale
+    for d in range(dqueries.shape[0]):
+        row = dqueries[d]
+        for t in range(row.size):
+            row[t] *= scale
+    unpack_columns(dqueries, first, min(LANES, dq.shape[0] - first), dq)
 
 
 @step
