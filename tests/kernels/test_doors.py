@@ -116,7 +116,10 @@ def test_no_rows_at_all(name, dtype):
             assert np.isfinite(x).all()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("adamw", "dropout", "sum_of_squares")])
+NOT_ANALYTIC = ("adamw", "dropout", "linear_4_by_8", "sum_of_squares")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_ANALYTIC])
 def test_references_are_analytic(name):
     """A tiny imaginary part comes out as h times the derivative: the same as a central difference along it."""
     args, h = sample_inputs(3, np.float64)[name], 1e-20

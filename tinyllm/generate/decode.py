@@ -37,7 +37,8 @@ class Decoder:
 
     Args:
         model: a GPT of any preset.
-        weights: "float32", "int8" or "int4"; None for the model's own dtype.
+        weights: "float32", "int8", "int4", or "int4x8" (in which x, too, is rounded to 8 bits before each product: less
+            exact by far less than the weights are, and faster); None for the model's own dtype.
         batch: B, how many texts at once.
         max_length: places for tokens in each text; ``block_size``, the most there can be, unless told otherwise.
 
@@ -71,7 +72,7 @@ class Decoder:
         head = model.wte if model.head is None else model.head
         self.head = Matrix(weights, dtype, head.weight.data)
         self.matrices = [matrix for layer in self.layers for matrix in layer.matrices] + [self.head]
-        if weights in ("int8", "int4"):
+        if weights not in (None, "float32"):
             side_by_side(self.matrices)
         K, D = config.n_kv_head, config.head_size
         self.cache = KVCache(config.n_layer, batch, K, S, D, dtype)

@@ -29,7 +29,7 @@ from .erf import erf
 from .matmul import matmul
 from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .optimizer import adamw, sum_of_squares
-from .quantized import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
+from .quantized import dequantize_4, dequantize_8, linear_4, linear_4_by_8, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
@@ -59,6 +59,7 @@ __all__ = [
     "layer_norm",
     "layer_norm_backward",
     "linear_4",
+    "linear_4_by_8",
     "linear_8",
     "log_softmax",
     "log_softmax_backward",

@@ -34,6 +34,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
     targets = rng.integers(0, 33, rows)
+    wide, bytes_wide, scales_wide = draw(min(rows, 3), 128), rng.integers(0, 256, (rows, 64), np.uint8), draw(rows, 4)
     bytes_8, bytes_4 = rng.integers(-127, 128, (rows, 64), np.int8), rng.integers(0, 256, (rows, 32), np.uint8)
     three, scales = draw(min(rows, 3), 64), draw(rows, 2)
     return {
@@ -66,6 +67,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "dequantize_8": (bytes_8, scales),
         "dequantize_4": (bytes_4, scales),
         "linear_8": (three, bytes_8, scales, number),
+        "linear_4_by_8": (wide, bytes_wide, scales_wide, number),
         "linear_4": (three, bytes_4, scales, number),
         "scatter_add": (targets, x, 33),
         "dropout": (x, 0.5, 1),
