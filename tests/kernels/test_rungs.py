@@ -138,24 +138,34 @@ class Case:
         """T queries of S positions, two query heads to a key/value head; in the second case some see nothing."""
         T, S, D = {1: (1, 1, 5), 7: (9, 5, 7), 63: (63, 150, 3), 64: (64, 64, 32), 65: (65, 65, 33)}[self.size]
         causal, window = {7: (True, 3), 63: (True, None), 64: (True, None)}.get(self.size, (False, None))
-        q, dout = self.draw(6, T, D), self.draw(6, T, D)
-        k, v = self.draw(3, S, D), self.draw(3, S, D)
+        p = {63: 0.3, 65: 0.5}.get(self.size, 0.0)
+        q, dout = self.draw(2, 4, T, D), self.draw(2, 4, T, D)
+        k, v = self.draw(2, 2, S, D), self.draw(2, 2, S, D)
         back, ahead = T + S if window is None else window - 1, 0 if causal else T + S
-        four = [x.reshape(3, -1, *x.shape[1:]) for x in (q, k, v, dout)]  # B = 3, H = 2, K = 1
-        out, lse = reference("attention", *four[:3], causal, window, 0.4)
-        return q, k, v, dout, four, out.astype(self.dtype), lse.astype(self.dtype), (causal, window), (back, ahead)
+        settings = back, ahead, 0.4, start_of(7), threshold_of(p), scale_of(p)
+        return q, k, v, dout, (causal, window, 0.4, p, 7), settings
 
     def attention(self):
-        q, k, v, _, four, _, _, asked, seen = self.heads()
-        out, lse = reference("attention", *four[:3], *asked, 0.4)
-        return [q, k, v, *seen, 0.4], self.empty(q.shape, q.shape[:2]), (out.reshape(q.shape), lse.reshape(q.shape[:2]))
+        q, k, v, _, asked, settings = self.heads()
+        return [q, k, v, *settings], self.empty(q.shape, q.shape[:3]), reference("attention", q, k, v, *asked)
 
     def attention_backward(self):
-        q, k, v, dout, four, out, lse, asked, seen = self.heads()
-        expected = reference("attention_backward", *four[:3], out, lse, four[3], *asked, 0.4)
-        args = [q, k, v, out.reshape(q.shape), lse.reshape(q.shape[:2]), dout, *seen, 0.4]
-        shapes = q.shape, k.shape, v.shape
-        return args, self.empty(*shapes), [e.reshape(s) for e, s in zip(expected, shapes, strict=True)]
+        q, k, v, dout, asked, settings = self.heads()
+        out, lse = (x.astype(self.dtype) for x in reference("attention", q, k, v, *asked))
+        expected = reference("attention_backward", q, k, v, out, lse, dout, *asked)
+        return [q, k, v, out, lse, dout, *settings], self.empty(q.shape, k.shape, v.shape), expected
+
+    def attention_decode(self):
+        """Caches filled differently, by T queries too few even for themselves, or beyond a chunk."""
+        T, S, D = {1: (1, 1, 5), 7: (2, 9, 7), 63: (3, 600, 3), 64: (1, 64, 32), 65: (5, 65, 33)}[self.size]
+        q, k, v = self.draw(2, 6, T, D), self.draw(2, 2, S, D), self.draw(2, 2, S, D)
+        lengths, window = np.array([S, 1]), {7: 3, 63: 290}.get(self.size)
+        k[1, :, 1:], v[1, :, 1:] = np.nan, np.nan  # what is not filled yet is not looked at
+        back = T + S if window is None else window - 1
+        (out,) = reference("attention_decode", q, k, v, lengths, window, 0.4)
+        lse = np.stack([reference("attention", *(x[b : b + 1] for x in (q, k[:, :, :n], v[:, :, :n])), True, window, 0.4)[1][0]
+                        for b, n in enumerate(lengths)])  # fmt: skip
+        return [q, k, v, lengths, back, 0, 0.4], self.empty(q.shape, q.shape[:3]), (out, lse)
 
     def rope_half(self):
         x, cos, sin = self.draw(5, 3, 2 * self.size), self.draw(3, self.size), self.draw(3, self.size)

@@ -27,7 +27,7 @@ from .activation import (
     swiglu_backward,
 )
 from .add import add, add_to
-from .attention import attention, attention_backward
+from .attention import attention, attention_backward, attention_decode
 from .cross_entropy import cross_entropy, cross_entropy_backward, cross_entropy_chunk
 from .dropout import dropout
 from .erf import erf
@@ -54,6 +54,7 @@ __all__ = [
     "add_to",
     "attention",
     "attention_backward",
+    "attention_decode",
     "backend",
     "cross_entropy",
     "cross_entropy_backward",

@@ -48,10 +48,30 @@ def attention(
     total = np.where(blind, 1, total)
     w = e / total
     if p > 0:
-        w = dropout.__wrapped__(w, p, seed)
+        w = _dropout(w, p, seed)
     out = w @ v[:, :, None]  # (B, K, H/K, T, D)
     lse = np.where(blind, -np.inf, highest + np.log(total))
     return out.reshape(B, H, T, D), lse.reshape(B, H, T)
+
+
+@kernel
+def attention_decode(q: Array, k: Array, v: Array, lengths: Array, window: int | None, scale: float) -> Array:
+    r"""Return out of a few new queries over a cache, of which each sequence has filled lengths (B,) positions.
+
+    The queries are the last T of the positions filled (their own keys and values are in the cache already), and causal.
+
+    Shapes: q (B, H, T, D), k and v (B, K, S, D) with H a multiple of K, lengths (B,) -> out (B, H, T, D).
+
+    Example:
+        >>> cache = np.zeros((1, 1, 8, 1)); cache[0, 0, :3, 0] = 1.0, 3.0, 5.0
+        >>> attention_decode(np.zeros((1, 1, 1, 1)), cache, cache, np.array([3]), None, 1.0).ravel()
+        array([3.])
+    """
+    out = np.zeros(q.shape, np.result_type(q, k, v))
+    for b in range(q.shape[0]):
+        here, filled = slice(b, b + 1), slice(0, int(lengths[b]))
+        out[here] = _attention(q[here], k[here, :, filled], v[here, :, filled], True, window, scale)[0]
+    return out
 
 
 @kernel
@@ -93,7 +113,7 @@ def attention_backward(
     dw = doutg @ v[:, :, None].swapaxes(-1, -2)  # (B, K, H/K, T, S)
     kept = w
     if p > 0:
-        kept, dw = dropout.__wrapped__(w, p, seed), dropout.__wrapped__(dw, p, seed)
+        kept, dw = _dropout(w, p, seed), _dropout(dw, p, seed)
     dv = (kept.swapaxes(-1, -2) @ doutg).sum(axis=2)  # (B, K, S, D)
     ds = w * (dw - (doutg * outg).sum(axis=-1, keepdims=True)) * scale
     dq = ds @ k[:, :, None]  # (B, K, H/K, T, D)
@@ -113,3 +133,7 @@ def _scores(q: Array, k: Array, causal: bool, window: int | None, scale: float) 
     if window is not None:
         s = np.where(key > query - window, s, -np.inf)
     return s
+
+
+_attention = attention.__wrapped__  # type: ignore[attr-defined]
+_dropout = dropout.__wrapped__  # type: ignore[attr-defined]

@@ -32,6 +32,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     x, dy, one, number = draw(rows, 33), draw(rows, 33), draw(33), draw(rows)
     T = min(rows, 99)
     q, k, v, out, dout = (draw(1, 2, T, 16) for _ in range(5))  # (B, H, T, D)
+    cache, lengths = draw(2, 1, 8 * rows, 16), np.array([8 * rows, rows])  # (B, K, S, D), (B,)
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
     line, flat_moments = draw(34 * rows), (draw(34 * rows), draw(34 * rows) ** 2)
@@ -70,6 +71,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "gelu_tanh_again": (x, dy),
         "attention": (q, k, v, True, None, 0.25),
         "attention_backward": (q, k, v, out, 8 + draw(1, 2, T), dout, True, None, 0.25),
+        "attention_decode": (draw(2, 4, 1, 16), cache, cache[:, :, ::-1], lengths, None, 0.25),
         "rope_half": (turned, *angles),
         "rope_pairs": (turned, *angles),
         "dequantize_8": (bytes_8, scales),

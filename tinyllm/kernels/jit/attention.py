@@ -24,13 +24,15 @@ from numba import prange
 from ..compiler import compiled, inner, parallel, step
 from ..dropout import scale_of, start_of, threshold_of
 from ..table import Array
+from .decode import few_queries
 from .elementary import exp
 from .exp_below import exp2_below
 from .layout import any_layout, line, lined
 from .registers import LANES, lanes
 from .registers import tiles as product
-from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows
+from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows, unpack_columns
 
+FEW_QUERIES = 8  # below this a tile would be mostly empty
 LOG2_E, LOG_2 = math.log2(math.e), math.log(2)
 
 
@@ -209,10 +211,12 @@ def _attend_block(
         hide(s, offset, back, ahead)
     for t in range(LANES):
         top[t] = highest[t]
-    for j in range(s.shape[0]):
-        row = s[j]
-        for t in range(LANES):
-            top[t] = row[t] if row[t] > top[t] else top[t]
+    rows = s.shape[0]
+    for j in range(0, rows, 2):  # two rows at a time, of which the last may be met again
+        row, row2 = s[j], s[min(j + 1, rows - 1)]
+        for t in range(row.size):  # not LANES: so short a loop LLVM would write out, and never vectorize
+            larger = row[t] if row[t] > row2[t] else row2[t]
+            top[t] = larger if larger > top[t] else top[t]
     # The maximum may have grown: what was summed up so far is brought to the new one.
     for t in range(LANES):
         before[t] = highest[t]
@@ -222,7 +226,7 @@ def _attend_block(
         sums[t] = total[t] * before[t]
     for d in range(outputs.shape[0]):
         row = outputs[d]
-        for t in range(LANES):
+        for t in range(row.size):
             row[t] *= before[t]
     for j in range(s.shape[0]):
         row = s[j]
@@ -243,13 +247,16 @@ def _attend_block(
 @step
 def _close_tile(outputs, highest, total, out, lse, first):
     """Divide by the sums and write out (T, D) and lse (T,)."""
-    one = outputs.dtype.type(1)
-    for t in range(min(LANES, lse.size - first)):
-        share = one / total[t] if total[t] != 0 else one
-        row = line(out, first + t)
-        for d in range(row.size):
-            row[d] = outputs[d, t] * share
+    one, count = outputs.dtype.type(1), min(LANES, lse.size - first)
+    for t in range(count):
         lse[first + t] = highest[t] * LOG_2 + math.log(total[t]) if total[t] != 0 else -np.inf
+    for t in range(LANES):
+        total[t] = one / total[t] if total[t] != 0 else one
+    for d in range(outputs.shape[0]):
+        row = outputs[d]
+        for t in range(row.size):
+            row[t] *= total[t]
+    unpack_columns(outputs, first, count, out)
 
 
 def attention(
@@ -259,6 +266,8 @@ def attention(
     if misfit(q, k, v):
         return NotImplemented
     B, H, T, D = q.shape
+    if T < FEW_QUERIES and p == 0:
+        return few_queries(q, k, v, np.full(B, k.shape[2]), *seen(q, k, causal, window), scale)
     out, lse = np.empty((B, T, H, D), q.dtype).transpose(0, 2, 1, 3), np.empty(q.shape[:3], q.dtype)
     attention_v4(lined(q), lined(k), lined(v), *seen(q, k, causal, window), float(scale), *dropped(p, seed), out, lse)
     return out, lse

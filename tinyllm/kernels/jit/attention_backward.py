@@ -26,7 +26,7 @@ from .exp_below import exp2_below
 from .layout import any_layout, line, lined
 from .registers import LANES, lanes
 from .registers import tiles as product
-from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows
+from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows, unpack_columns
 
 TASKS = 8  # parallel tasks there should be at least
 
@@ -231,10 +231,11 @@ def _multiply(x, y):
 def _close_tile(dqueries, scale, dq, first):
     """Write scale dqueries (D, LANES) out as rows of dq (T, D)."""
     scale = dq.dtype.type(scale)
-    for t in range(min(LANES, dq.shape[0] - first)):
-        row = line(dq, first + t)
-        for d in range(row.size):
-            row[d] = dqueries[d, t] * scale
+    for d in range(dqueries.shape[0]):
+        row = dqueries[d]
+        for t in range(row.size):
+            row[t] *= scale
+    unpack_columns(dqueries, first, min(LANES, dq.shape[0] - first), dq)
 
 
 @step

@@ -16,6 +16,7 @@ from ..compiler import step
 from ..dropout import GOLDEN, MIX_ONE, MIX_TWO
 from .layout import line
 from .registers import LANES
+from .transpose import transpose
 
 BLOCK = 64  # keys in a block
 TILES = 4  # tiles that work on one copy of a block
@@ -37,10 +38,17 @@ def pack_columns(x, first, count, scale, columns):
     """columns (D, LANES) = scale x[first : first + count] transposed, zeros in the lanes that are left."""
     if count < LANES:
         columns[:] = 0
-    for t in range(count):
-        source = line(x, first + t)
-        for d in range(columns.shape[0]):
-            columns[d, t] = source[d] * scale
+    transpose(x, count, first, columns, 0)
+    for d in range(columns.shape[0]):
+        row = columns[d]
+        for t in range(row.size):
+            row[t] *= scale
+
+
+@step
+def unpack_columns(columns, first, count, x):
+    """x[first : first + count] = columns (D, LANES) transposed."""
+    transpose(columns[:, :count], columns.shape[0], 0, x, first)
 
 
 @step
