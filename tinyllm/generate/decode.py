@@ -26,6 +26,8 @@ from .weights import Layer, Matrix, checked, norm, side_by_side
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+FEW = 8  # queries: more of them keep the processor busy, not the memory, and want the kernel that models train with
+
 
 class Decoder:
     r"""A GPT with a memory: ``prefill`` a text, then ``step`` by step its continuation.
@@ -142,12 +144,14 @@ class Decoder:
 
     def _attend(self, layer: int, q: Array) -> Array:
         """Let the queries q (B, H, T, D) of the last T tokens attend to all tokens of their text."""
-        keys, values, lengths = self.cache.keys[layer], self.cache.values[layer], self.cache.lengths
-        scale, out = 1 / math.sqrt(q.shape[-1]), np.empty(q.shape, q.dtype)
+        keys, values, lengths = self.cache.keys[layer], self.cache.values[layer], self.cache.lengths  # (B, K, S, D)
+        scale, window = 1 / math.sqrt(q.shape[-1]), self.config.window
+        if q.shape[2] <= FEW:
+            return kernels.attention_decode(q, keys, values, lengths, window, scale)
+        out = np.empty(q.shape, q.dtype)
         for b, S in enumerate(lengths.tolist()):
-            text = slice(b, b + 1)
-            k, v = keys[text, :, :S], values[text, :, :S]  # (1, K, S, D)
-            out[text] = kernels.attention(q[text], k, v, True, self.config.window, scale)[0]
+            text, there = slice(b, b + 1), slice(0, S)
+            out[text] = kernels.attention(q[text], keys[text, :, there], values[text, :, there], True, window, scale)[0]
         return out
 
     def _logits(self, x: Array) -> Array:
