@@ -158,11 +158,12 @@ def test_what_8_and_4_bits_cost_a_trained_model():
         logits = np.stack([read.step(ids[t : t + 1])[0] for t in range(48)])
         return -kernels.log_softmax(logits)[np.arange(48), targets].mean()
 
-    full, eight, four = (float(loss(weights)) for weights in ("float32", "int8", "int4"))
+    full, eight, four, four_by_8 = (float(loss(weights)) for weights in ("float32", "int8", "int4", "int4x8"))
     assert full < 0.6 * math.log(tokenizer.n_vocab)  # it has learned something that can be lost
     assert full == pytest.approx(model.loss(ids[None, :48], ids[None, 1:49]).item(), rel=1e-4)
     assert abs(eight - full) < 0.01
     assert abs(eight - full) < abs(four - full) < 0.3
+    assert abs(four_by_8 - four) < 0.02
 
 
 # a text that grows
@@ -193,7 +194,7 @@ def test_a_text_that_outgrows_the_block_is_the_models_own(kind):
         for _ in range(2 * T):
             ids.append(int(model(np.array([ids[-T:]])).data[0, -1].argmax()))
     assert generate(model, chars, "the q", 2 * T, temperature=0) == chars.decode(ids[5:])
-    for weights in ("int8", "int4"):
+    for weights in ("int8", "int4", "int4x8"):
         assert len(generate(model, chars, "the q", 2 * T, temperature=0, weights=weights)) == 2 * T
 
 

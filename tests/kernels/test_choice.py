@@ -34,6 +34,12 @@ def everything(ours, blas):
     }
 
 
+def test_a_machine_is_known_whatever_its_threads():
+    before = choice.place()
+    with kernels.use_threads(1):
+        assert choice.place() == before
+
+
 def write(seconds, **changed):
     choice.place().parent.mkdir(parents=True, exist_ok=True)
     held = {"machine": {**choice.machine(), **changed}, "seconds": seconds}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numba
 import numpy as np
 import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import NaNError, ShapeError
-from tinyllm.kernels import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
+from tinyllm.kernels import dequantize_4, dequantize_8, linear_4, linear_4_by_8, linear_8, quantize_4, quantize_8
 
 BITS = pytest.mark.parametrize(
     ("quantize", "dequantize", "linear"),
@@ -143,3 +145,58 @@ def test_what_does_not_fit_is_refused(quantize, dequantize, linear):
 def test_weights_beyond_float16_do_not_become_infinite():
     q, scales = quantize_8(np.full((1, 32), 1e9, F))
     assert np.isfinite(dequantize_8(q, scales)).all()
+
+
+# x in 8 bits, too
+
+
+@pytest.mark.parametrize("M", [1, 3, 9])
+@pytest.mark.parametrize(("N", "C"), [(7, 128), (2100, 256), (63, 96), (65, 7)])
+def test_products_of_whole_numbers_equal_those_of_rounded_x(rng, close, dtype, M, N, C):
+    w, x, b = (rng.standard_normal(shape).astype(dtype) for shape in ((N, C), (M, C), (N,)))
+    x[0, :5] = 0, 1, -1, 127, -127
+    p, scales = quantize_4(w)
+    blocks = np.pad(x.astype(np.float64), [(0, 0), (0, -C % 32)]).reshape(M, -1, 32)
+    steps = np.abs(blocks).max(axis=-1, keepdims=True) / 127
+    whole = np.rint(blocks / np.where(steps == 0, 1, steps))
+    expected = (whole * steps).reshape(M, -1) @ dequantize_4(p, scales).astype(np.float64).T
+    for backend in kernels.BACKENDS:
+        with kernels.use(backend):
+            close(linear_4_by_8(x, p, scales), expected, dtype)
+            close(linear_4_by_8(x, p, scales, b), expected + b, dtype)
+
+
+def test_rounding_x_adds_little_to_the_error_of_weights(rng):
+    w, x = rng.normal(0, 0.02, (96, 768)).astype(F), rng.standard_normal((5, 768)).astype(F)
+    p, scales = quantize_4(w)
+    exact, by_float, by_whole = x @ w.T, linear_4(x, p, scales), linear_4_by_8(x, p, scales)
+    size, added = np.sqrt((exact**2).mean()), np.sqrt(((by_whole - by_float) ** 2).mean())
+    assert 0.002 < added / size < 0.009
+    assert added < 0.1 * np.sqrt(((by_float - exact) ** 2).mean())
+
+
+def test_whole_numbers_do_not_hide_what_is_none(rng):
+    p, scales = quantize_4(rng.standard_normal((70, 128)).astype(F))
+    x = rng.standard_normal((4, 128)).astype(F)
+    x[1, 70], x[2, 3], x[3] = np.nan, np.inf, 0
+    with np.errstate(invalid="ignore"):
+        for backend in kernels.BACKENDS:
+            with kernels.use(backend):
+                y = linear_4_by_8(x, p, scales)
+            assert np.isfinite(y[0]).all() and np.isnan(y[1:3]).all() and not y[3].any()
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_machines_without_the_instruction_get_the_same(rng, monkeypatch, has):
+    vectors = importlib.import_module("tinyllm.kernels.jit.vectors")
+    if not has:
+        monkeypatch.setattr(vectors, "_has_byte_products", lambda: False)
+    nibble_products, total = vectors.nibble_products, vectors.total
+
+    @numba.njit
+    def product(p, low, high):
+        return total(nibble_products(p, 0, low, high, 1.0))
+
+    p = rng.integers(0, 256, 64, np.uint8)
+    low, high = (rng.integers(-127, 128, 64, np.int8) for _ in range(2))
+    assert product(p, low, high) == ((p & 15) * low.astype(int)).sum() + ((p >> 4) * high.astype(int)).sum()

@@ -190,6 +190,11 @@ class Case:
         args = list(self.quantized(quantize_4))
         return args, [np.zeros((3, self.size), self.dtype)], reference(self.name, *args)
 
+    def linear_4_by_8(self):
+        w = self.draw(self.size, 128 if self.size % 2 else 256)
+        args = [self.draw(3, w.shape[1]), *quantize_4(w)]
+        return args, [np.zeros((3, self.size), self.dtype)], reference(self.name, *args)
+
     def dequantize_8(self):
         x, *args = self.quantized(quantize_8)
         return args, self.empty((self.size, x.shape[1])), reference(self.name, *args)

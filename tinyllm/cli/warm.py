@@ -1,4 +1,4 @@
-"""``tinyllm warm``: compile the kernels now, so that no later command has to."""
+"""``tinyllm warm``: compile the kernels now, so that no later command has to, and measure who multiplies faster."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile; return 1 if nothing of it can be kept."""
     from .. import kernels
+    from ..kernels import choice
 
     screen = Screen.of()
     chosen = [args.dtype] if args.dtype else list(DTYPES if args.all else DTYPES[:1])
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if kernels.backend() == "numba":
         for dtype in chosen:
             seconds[dtype] = compile_kernels(screen, silent=args.json, dtype=dtype)
+            choice.settle(dtype)
         if args.all:
             seconds["tokenizer"] = compile_tokenizer(screen, silent=args.json)
     files = size_of(folder, ("*.nbc",))

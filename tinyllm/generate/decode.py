@@ -26,6 +26,8 @@ from .weights import Layer, Matrix, checked, norm, side_by_side
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+FEW = 8  # queries: more of them keep the processor busy, not the memory, and want the kernel that models train with
+
 
 class Decoder:
     r"""A GPT with a memory: ``prefill`` a text, then ``step`` by step its continuation.
@@ -37,7 +39,8 @@ class Decoder:
 
     Args:
         model: a GPT of any preset.
-        weights: "float32", "int8" or "int4"; None for the model's own dtype.
+        weights: "float32", "int8", "int4", or "int4x8" (in which x, too, is rounded to 8 bits before each product: less
+            exact by far less than the weights are, and faster); None for the model's own dtype.
         batch: B, how many texts at once.
         max_length: places for tokens in each text; ``block_size``, the most there can be, unless told otherwise.
 
@@ -71,7 +74,7 @@ class Decoder:
         head = model.wte if model.head is None else model.head
         self.head = Matrix(weights, dtype, head.weight.data)
         self.matrices = [matrix for layer in self.layers for matrix in layer.matrices] + [self.head]
-        if weights in ("int8", "int4"):
+        if weights not in (None, "float32"):
             side_by_side(self.matrices)
         K, D = config.n_kv_head, config.head_size
         self.cache = KVCache(config.n_layer, batch, K, S, D, dtype)
@@ -141,12 +144,14 @@ class Decoder:
 
     def _attend(self, layer: int, q: Array) -> Array:
         """Let the queries q (B, H, T, D) of the last T tokens attend to all tokens of their text."""
-        keys, values, lengths = self.cache.keys[layer], self.cache.values[layer], self.cache.lengths
-        scale, out = 1 / math.sqrt(q.shape[-1]), np.empty(q.shape, q.dtype)
+        keys, values, lengths = self.cache.keys[layer], self.cache.values[layer], self.cache.lengths  # (B, K, S, D)
+        scale, window = 1 / math.sqrt(q.shape[-1]), self.config.window
+        if q.shape[2] <= FEW:
+            return kernels.attention_decode(q, keys, values, lengths, window, scale)
+        out = np.empty(q.shape, q.dtype)
         for b, S in enumerate(lengths.tolist()):
-            text = slice(b, b + 1)
-            k, v = keys[text, :, :S], values[text, :, :S]  # (1, K, S, D)
-            out[text] = kernels.attention(q[text], k, v, True, self.config.window, scale)[0]
+            text, there = slice(b, b + 1), slice(0, S)
+            out[text] = kernels.attention(q[text], keys[text, :, there], values[text, :, there], True, window, scale)[0]
         return out
 
     def _logits(self, x: Array) -> Array:

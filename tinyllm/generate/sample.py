@@ -121,7 +121,7 @@ def stream(
         temperature: 0 takes the likeliest token each time; 1 draws as the model says; above 1 more daring.
         top_k: draw among the k likeliest tokens only; None among all.
         rng: what draws; needed unless the temperature is 0.
-        weights: "int8" or "int4" for faster reading and a little noise, "float32", or None for the model's own.
+        weights: "int8", "int4" or "int4x8" for speed and a little noise; "float32"; None for the model's own.
 
     Raises:
         ConfigError: a parameter is out of range, or ``rng`` is missing; or the tokenizer is of another model.

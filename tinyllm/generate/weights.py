@@ -12,9 +12,9 @@ from ..errors import ConfigError, nearest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-FORMATS = ("float32", "int8", "int4")
-_QUANTIZE = {"int8": kernels.quantize_8, "int4": kernels.quantize_4}
-_PRODUCT = {"int8": kernels.linear_8, "int4": kernels.linear_4}
+FORMATS = ("float32", "int8", "int4", "int4x8")  # the last: products of 4-bit weights and x in 8 bits
+_QUANTIZE = {"int8": kernels.quantize_8, "int4": kernels.quantize_4, "int4x8": kernels.quantize_4}
+_PRODUCT = {"int8": kernels.linear_8, "int4": kernels.linear_4, "int4x8": kernels.linear_4_by_8}
 _ALIGNED = 64  # bytes: a line of the processor's cache
 
 
@@ -34,7 +34,7 @@ class Matrix:
     r"""One matrix (N, C) with its bias (N,), and the product of rows of numbers with it: y = x w^T + b.
 
     Args:
-        weights: "int8" or "int4"; anything else keeps w as it is.
+        weights: "int8", "int4" or "int4x8"; anything else keeps w as it is.
         dtype: of x, y and what is not quantized.
         w, b: (N, C), and (N,) or None.
 

@@ -34,7 +34,7 @@ from .erf import erf
 from .matmul import linear, matmul, matmul_into
 from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
 from .optimizer import adamw, adamw_all, sum_of_squares, sum_of_squares_of
-from .quantized import dequantize_4, dequantize_8, linear_4, linear_8, quantize_4, quantize_8
+from .quantized import dequantize_4, dequantize_8, linear_4, linear_4_by_8, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import embed, scatter_add, scatter_add_to
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
@@ -75,6 +75,7 @@ __all__ = [
     "layer_norm_backward",
     "linear",
     "linear_4",
+    "linear_4_by_8",
     "linear_8",
     "log_softmax",
     "log_softmax_backward",

@@ -3,8 +3,9 @@
 A product belongs to a class: its dtype, the way both matrices lie in memory ("nn", "nt" or "tn": n for rows, t for
 columns, as in x w^T), and whether there is little of it, much of it, or much more along one axis than the others. For
 each class ``measure`` times one product both ways and writes down the result, in TINYLLM_CACHE or the user's cache
-folder, one file for a machine, a number of threads and a version of the kernels. Nothing else is measured, and nothing
-is while a product waits: before there is a file, all products are ours if the processor has multiply-adds of vectors.
+folder, one file for a machine and a version of the kernels. ``tinyllm warm`` does so and nothing else: a run must not
+change its bits because of what was measured in passing, so before there is a file all products are ours, if the
+processor has multiply-adds of vectors. What is picked does not depend on how many threads there are.
 
 BLAS has to be a tenth faster to be picked. Its threads go on spinning for a while when it is done, on the cores that
 whatever comes next would like to have, and its bits depend on how many there are.
@@ -27,7 +28,6 @@ import numpy as np
 
 from ..atomic import write_json
 from ..errors import CheckpointError
-from .threads import _most
 
 FORMS = ("nn", "nt", "tn")
 # Of each class of shapes, the (M, N, K) that is measured.
@@ -101,7 +101,7 @@ def default() -> str:
 
 
 def settle(dtype: Any = np.float32) -> None:
-    """Measure this dtype's classes unless they have been on this machine, with this many threads and these kernels.
+    """Measure this dtype's classes unless they have been on this machine, with these kernels.
 
     A folder that cannot be written to is no error: the measurement then holds for this process.
     """
@@ -164,18 +164,14 @@ def place() -> Path:
     return folder / "products" / f"{name}.json"
 
 
+@cache
 def machine() -> dict[str, Any]:
     """Return all that a measurement depends on.
 
     Example:
-        >>> machine()["threads"] >= 1
-        True
+        >>> sorted(machine())
+        ['kernels', 'numpy', 'processor']
     """
-    return {**_fixed(), "threads": _most()}
-
-
-@cache
-def _fixed() -> dict[str, Any]:
     from .jit import registers
 
     folder = Path(__file__).parent / "jit"

@@ -116,6 +116,26 @@ def linear_4(x: Array, p: Array, scales: Array, b: Array | None = None) -> Array
     return y if b is None else y + b
 
 
+@kernel
+def linear_4_by_8(x: Array, p: Array, scales: Array, b: Array | None = None) -> Array:
+    r"""Return x w^T + b as ``linear_4`` does, but with x in 8 bits: then all products are of whole numbers, and fast.
+
+    x is rounded as ``quantize_8`` rounds weights, except that its scales stay as they are: x = step u. A block of the
+    sum is scale step sum (q - 8) u. With u in 8 bits the result moves by 0.5 % of its size (root mean square, for
+    random x); with w in 4 bits it has already moved by 9 %.
+
+    Shapes: x (..., C), p (N, C/2), scales (N, C/32), b (N,) -> (..., N).
+
+    Example:
+        >>> linear_4_by_8(np.ones((1, 32)), *quantize_4(np.full((2, 32), 0.5))).round(12)
+        array([[16., 16.]])
+    """
+    blocks = _filled(x, 2 * p.shape[1]).real.reshape(-1, scales.shape[1], BLOCK)  # (M, C/32, 32)
+    steps = np.abs(blocks).max(axis=-1, keepdims=True, initial=0) / 127
+    rounded = (steps * _rounded(blocks * _inverse(steps))).reshape(*x.shape[:-1], 2 * p.shape[1])
+    return linear_4.__wrapped__(rounded, p, scales, b)  # type: ignore[attr-defined]
+
+
 def _blocks(w: Array, name: str) -> Array:
     """Return w (N, C) in blocks, (N, C/32, 32), filled up with zeros."""
     if w.ndim != 2:

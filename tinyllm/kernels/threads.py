@@ -5,9 +5,12 @@
     with kernels.use_threads(1): ...     fewer, for a while
 
 Without TINYLLM_THREADS there is one for each core this process may use: a core that shows itself twice
-(hyper-threading) counts once, and a container that is granted the time of two cores of sixty-four gets two. Two pools
-that both spin while they wait slow each other down by ten times and more (an OpenMP thread that spins after a Numba
-kernel holds the core that the next matrix product needs), so OpenMP is told to wait passively unless the user has said
+(hyper-threading) counts once, and a container that is granted the time of two cores of sixty-four gets two.
+
+A thread that waits either spins, and holds a core that somebody else may need (the threads of BLAS, who do the same:
+two pools that spin slow each other down by ten times and more), or it sleeps, and has to be woken up, often on the very
+core that wakes it, where two threads then take turns as if there were one core. So ours spin for as long as the next
+kernel of a training step keeps them waiting, some tenths of a millisecond, and then sleep; unless the user has said
 otherwise. All of this must be settled before Numba loads its pool: the first kernel that is called sees to it, as does
 ``tinyllm.kernels.jit``.
 
@@ -36,6 +39,7 @@ from ..errors import KernelError
 # threads, or GONE; whether a loop is being shared right now; how many threads ``use_threads`` leaves, or 0 for all.
 POOL, BUSY, LIMIT = range(3)
 GATE = (ctypes.c_int64 * 3)()
+SPINS = "10000"  # turns of a waiting loop: a BLAS product right after a kernel then takes 0.3 ms longer
 GONE = -1  # in a forked child: no thread but the one that called fork is copied
 
 _OPENBLAS = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
@@ -95,7 +99,9 @@ def prepare() -> None:
     Raises:
         KernelError: TINYLLM_THREADS is not a whole number of at least 1.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # GNU's OpenMP heeds it before the policy
     os.environ.setdefault("NUMBA_THREADING_LAYER_PRIORITY", "omp tbb workqueue")
     count = _most()
     if numba := sys.modules.get("numba"):  # somebody else was first: its pool cannot grow any more, only rest

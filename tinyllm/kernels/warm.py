@@ -39,8 +39,10 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     cache, lengths = draw(2, 1, 8 * rows, 16), np.array([8 * rows, rows])  # (B, K, S, D), (B,)
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
-    flat_moments = draw(34 * rows), draw(34 * rows) ** 2
+    line, flat_moments = draw(33 * rows), (draw(34 * rows), draw(34 * rows) ** 2)
+    adam = 0.1, 0.9, 0.99, 1e-8, 1, 0.5
     targets = rng.integers(0, 33, rows)
+    wide, bytes_wide, scales_wide = draw(min(rows, 3), 128), rng.integers(0, 256, (rows, 64), np.uint8), draw(rows, 4)
     bytes_8, bytes_4 = rng.integers(-127, 128, (rows, 64), np.int8), rng.integers(0, 256, (rows, 32), np.uint8)
     three, scales = draw(min(rows, 3), 64), draw(rows, 2)
     return {
@@ -77,34 +79,22 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "attention_decode": (draw(2, 4, 1, 16), cache, cache[:, :, ::-1], lengths, None, 0.25),
         "rope_half": (turned, *angles),
         "rope_pairs": (turned, *angles),
-        "dequantize_4": (bytes_4, scales),
         "dequantize_8": (bytes_8, scales),
+        "dequantize_4": (bytes_4, scales),
+        "linear_8": (three, bytes_8, scales, number),
+        "linear_4_by_8": (wide, bytes_wide, scales_wide, number),
+        "linear_4": (three, bytes_4, scales, number),
         "matmul": (x, draw(33, 65)),
         "matmul_into": (x, draw(33, 65), draw(rows, 65)),
         "linear": (x, draw(65, 33), draw(65), draw(rows, 65), "gelu_tanh"),
         "embed": (draw(33, 33), x, np.stack([targets, targets])),
-        "gather_rows": (draw(33, 33), targets),
-        "linear_4": (three, bytes_4, scales, number),
-        "linear_8": (three, bytes_8, scales, number),
         "scatter_add": (targets, x, 33),
         "scatter_add_to": (draw(33, 33), targets, x),
         "add": (draw(rows, 256), draw(rows, 256)),
         "add_to": (draw(rows, 256), draw(rows, 256)),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
-        "adamw_all": (
-            [x.copy(), number.copy()],
-            [dy, number],
-            *flat_moments,
-            [0, dy.size],
-            [0.1, 0.0],
-            0.1,
-            0.9,
-            0.99,
-            1e-8,
-            1,
-            0.5,
-        ),
+        "adamw_all": ([line, number.copy()], [line, number], *flat_moments, [0, line.size], [0.1, 0.0], *adam),
         "sum_of_squares": (x,),
         "sum_of_squares_of": (draw(rows, 256), number),
     }

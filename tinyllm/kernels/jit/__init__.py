@@ -58,6 +58,7 @@ FAST: dict[str, Callable[..., Any]] = {
     "layer_norm_backward": norm.layer_norm_backward,
     "linear": products.linear,
     "linear_4": quantized.linear_4,
+    "linear_4_by_8": quantized.linear_4_by_8,
     "linear_8": quantized.linear_8,
     "log_softmax": softmax.log_softmax,
     "log_softmax_backward": softmax.log_softmax_backward,

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, models, register_model
 
 SIXTEEN = 16
@@ -88,6 +89,43 @@ def high_nibbles(typing_context: Any, p: Any, i: Any, like: Any) -> Any:
 
 
 @intrinsic
+def nibble_products(typing_context: Any, p: Any, i: Any, low: Any, high: Any, like: Any) -> Any:
+    """Return 16 sums of 8 products of whole numbers, in the type of ``like``.
+
+    Sum j is that of the lower four bits of the bytes p[i + 4 j : i + 4 j + 4] times low[the same], int8, and of the
+    upper four bits times high[the same]. Where the processor has an instruction for this (vpdpbusd), it takes two.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def words(array_type: Any, array: Any) -> Any:
+            return builder.load(_place(context, builder, array_type, array, args[1], _WORDS), align=1)
+
+        pairs, nibbles = words(p, args[0]), ir.Constant(_WORDS, [0x0F0F0F0F] * SIXTEEN)
+        upper = builder.and_(builder.lshr(pairs, ir.Constant(_WORDS, [4] * SIXTEEN)), nibbles)
+        sums = _dot_fours(builder, ir.Constant(_WORDS, None), builder.and_(pairs, nibbles), words(low, args[2]))
+        return builder.sitofp(_dot_fours(builder, sums, upper, words(high, args[3])), _llvm(like))
+
+    return Vector(like)(p, i, low, high, like), codegen
+
+
+@intrinsic
+def four_times(typing_context: Any, x: Any, i: Any) -> Any:
+    """Return the vector of x[i], x[i + 1], x[i + 2] and x[i + 3], each of them four times in a row."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        four = _load(context, builder, signature, args, ir.VectorType(_llvm(x.dtype).element, 4))
+        return builder.shuffle_vector(four, four, ir.Constant(_WORDS, [j // 4 for j in range(SIXTEEN)]))
+
+    return Vector(x.dtype)(x, i), codegen
+
+
+@intrinsic
+def times(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return a b."""
+    return a(a, b), lambda context, builder, signature, args: builder.fmul(*args)
+
+
+@intrinsic
 def plus(typing_context: Any, a: Any, b: Any) -> Any:
     """Return a + b."""
     return a(a, b), lambda context, builder, signature, args: builder.fadd(*args)
@@ -118,19 +156,6 @@ def total(typing_context: Any, v: Any) -> Any:
     return v.dtype(v), codegen
 
 
-@intrinsic
-def store(typing_context: Any, v: Any, y: Any, i: Any) -> Any:
-    """Write the vector to y[i : i + 16]."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(
-            args[0], _place(context, builder, y, args[1], args[2], _llvm(v.dtype)), align=v.dtype.bitwidth // 8
-        )
-        return context.get_dummy_value()
-
-    return types.void(v, y, i), codegen
-
-
 _WORDS = ir.VectorType(ir.IntType(32), SIXTEEN)
 _BYTES = ir.VectorType(ir.IntType(8), SIXTEEN)
 
@@ -156,3 +181,24 @@ def _load(context: Any, builder: Any, signature: Any, args: Any, vector: Any) ->
     array_type = signature.args[0]
     place = _place(context, builder, array_type, args[0], args[1], vector)
     return builder.load(place, align=array_type.dtype.bitwidth // 8)
+
+
+def _has_byte_products() -> bool:
+    features = cpu_target.target_context.codegen()._tm_features.split(",")
+    return "+avx512vnni" in features and binding.llvm_version_info[0] >= 15
+
+
+def _dot_fours(builder: Any, sums: Any, a: Any, b: Any) -> Any:
+    """Add to 16 sums the products of four unsigned bytes of a and four signed bytes of b each."""
+    if _has_byte_products():
+        name, bytes_ = "llvm.x86.avx512.vpdpbusd.512", ir.VectorType(ir.IntType(8), 4 * SIXTEEN)
+        operand = bytes_ if binding.llvm_version_info[0] >= 22 else _WORDS
+        function = builder.module.globals.get(name) or ir.Function(
+            builder.module, ir.FunctionType(_WORDS, [_WORDS, operand, operand]), name
+        )
+        return builder.call(function, [sums, builder.bitcast(a, operand), builder.bitcast(b, operand)])
+    for lane in range(4):  # a byte of every word at a time, moved to the top and back down: with zeros, or its sign
+        up, down = (ir.Constant(_WORDS, [bits] * SIXTEEN) for bits in (24 - 8 * lane, 24))
+        one, two = builder.lshr(builder.shl(a, up), down), builder.ashr(builder.shl(b, up), down)
+        sums = builder.add(sums, builder.mul(one, two))
+    return sums
