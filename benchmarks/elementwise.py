@@ -4,7 +4,8 @@
     python benchmarks/elementwise.py --only layer_norm --json out.json --plot elementwise.svg
 
 Each kernel at two sizes, one that stays in the caches and one that does not, and two of them over a range of sizes.
-They are bound by memory: what counts is GB/s, of the bytes that must be read and written once. NumPy's is our reference.
+They are bound by memory: what counts is GB/s, of the bytes that must be read and written once. NumPy's is our
+reference.
 """
 
 from __future__ import annotations
@@ -43,11 +44,6 @@ class Kernel:
     torch: Callable[..., Any] | None = None
     jax: Callable[..., Any] | None = None
     in_place: bool = False
-
-
-def _aten(name: str) -> Callable[..., Any]:
-    """Call PyTorch's own backward kernel, without what autograd adds."""
-    return lambda torch, *args: getattr(torch.ops.aten, name)(*args)
 
 
 def _layer_norm_jax(jax: Any, x: Any, g: Any, b: Any) -> Any:
@@ -94,7 +90,10 @@ KERNELS: dict[str, Kernel] = {
         torch=lambda t, x, dy: t.ops.aten.gelu_backward(dy, x, approximate="tanh"),
         jax=_through(lambda j, x: j.nn.gelu(x)),
     ),
-    "silu": Kernel("x", "y", 2, 4, flat=True, torch=lambda t, x: t.nn.functional.silu(x), jax=lambda j, x: j.nn.silu(x)),
+    "silu": Kernel(
+        "x", "y", 2, 4, flat=True,
+        torch=lambda t, x: t.nn.functional.silu(x), jax=lambda j, x: j.nn.silu(x),
+    ),
     "swiglu": Kernel(
         "gate up", "y", 3, 5, flat=True,
         torch=lambda t, gate, up: t.nn.functional.silu(gate) * up, jax=lambda j, gate, up: j.nn.silu(gate) * up,
@@ -167,8 +166,8 @@ def _case(name: str, N: int, C: int, sweep: str = "") -> Case:
     kernel = KERNELS[name]
     entries = N * C
     return {
-        "name": f"{name} {N}x{C}" + (", C sweep" if sweep else ""), "kernel": name, "N": N, "C": C, "work": entries, "group": name,
-        "flop": kernel.flop * entries, "bytes": 4 * kernel.passes * entries,
+        "name": f"{name} {N}x{C}" + (", C sweep" if sweep else ""), "kernel": name, "N": N, "C": C,
+        "work": entries, "group": name, "flop": kernel.flop * entries, "bytes": 4 * kernel.passes * entries,
         "sweep": [[name, sweep, C]] if sweep else [], "compare": name not in IN_ANOTHER_FORM,
         "probe": {"N": 32, "C": 64, "work": 32 * 64},
     }  # fmt: skip

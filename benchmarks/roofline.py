@@ -48,6 +48,15 @@ class Ceilings:
         """Return the bytes a second that can be read of an amount that fits into the caches, or does not."""
         return (self.cache if moved <= NEAR else self.memory).get("all", 0.0)
 
+    def raise_to(self, other: Ceilings) -> None:
+        """Take the higher of two measurements."""
+        mine, theirs = [self.memory, self.cache], [other.memory, other.cache]
+        for dtype in self.arithmetic:
+            mine.append(self.arithmetic[dtype])
+            theirs.append(other.arithmetic.get(dtype, {}))
+        for here, there in zip(mine, theirs, strict=True):
+            here |= {key: max(rate, here.get(key, 0.0)) for key, rate in there.items()}
+
     def seen(self, what: str, rate: float, dtype: str) -> None:
         """Raise the peak when something was faster than the loop that should have shown it."""
         peaks = self.arithmetic.get(dtype)
@@ -112,7 +121,7 @@ def measure(ours: Candidate, threads: int, quick: bool = False) -> Ceilings:
 
 def _rates(ours: Candidate, case: Case) -> dict[str, float]:
     """Return the best rate on one thread and on all."""
-    series, _ = take_turns([ours], "roofline", case, rounds=2)
+    series, _ = take_turns([ours], "roofline", case, rounds=3)
     return {one.name: one.facts["last"] / min(one.seconds) for one in series}
 
 

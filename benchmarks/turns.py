@@ -174,7 +174,7 @@ def take_turns(
         left_out |= answer["skipped"]
         mine = []
         for name, about in answer["timed"].items():
-            one = Series(candidate.name, name, result=about["result"], facts=answer["facts"])
+            one = Series(candidate.name, name, result=about["result"], facts=dict(answer["facts"]))
             steps = IN_A_ROW if about["seconds"] < 0.1 else math.ceil(AT_LEAST / rounds)
             mine.append((one, steps))
         series += [one for one, _ in mine]
@@ -200,9 +200,7 @@ class Server:
         self.name = name
         self.timed: dict[str, Timed] = {}
         self.repeats: dict[str, int] = {}
-        self.rates: dict[
-            tuple[str, str, str], float
-        ] = {}  # work in a second, to foresee how long a larger case will take
+        self.rates: dict[tuple[str, str, str], float] = {}  # work in a second: how long a larger case will take
 
     def prepare(self, module: str, case: Case, limit: float, step: float, warm: bool = True) -> Case:
         """Set up a case, warm up whatever will not take too long, and find how often a step repeats it."""

@@ -59,7 +59,7 @@ def test_json_is_all_that_is_on_stdout(shell, tmp_path):
     assert found["benchmark"] == "matmul"
     (row,) = [row for row in found["rows"] if row["peer"] == "numpy" and not row["rung"]]
     assert row["ratio"] == pytest.approx(row["ours"] / row["peer_seconds"])
-    assert 0 < row["roofline"]
+    assert row["roofline"] > 0
     assert "64x64 @ 64x64" in done.err
 
 

@@ -5,7 +5,6 @@
 
 They belong to no ladder, and the library does not call them. ``tasks`` is the number of threads that work.
 """
-# ruff: noqa: D103 (the head of this file says what each probe does)
 
 from __future__ import annotations
 
