@@ -20,6 +20,7 @@ from turns import Candidate, Case, Timed, launch, take_turns
 
 FAR = 512 << 20  # bytes: in no cache
 NEAR = 16 << 20  # bytes: in the last cache of most machines
+STEPS = 200_000  # of multiply-adds, about half a millisecond
 DTYPES = ("float32", "float64")
 
 
@@ -106,12 +107,11 @@ def _bound(amount: int, function: Any, *args: Any) -> Callable[[], int]:
     return run
 
 
-def measure(ours: Candidate, threads: int, quick: bool = False) -> Ceilings:
+def measure(ours: Candidate, threads: int) -> Ceilings:
     """Measure the ceilings in our own process; where there is no Numba nothing is known."""
     found = Ceilings(threads)
-    steps = 20_000 if quick else 100_000
     for dtype in DTYPES:
-        rates = _rates(ours, {"what": dtype, "steps": steps, "threads": threads})
+        rates = _rates(ours, {"what": dtype, "steps": STEPS, "threads": threads})
         if rates:
             found.arithmetic[dtype], found.source[dtype] = rates, "multiply-adds in registers"
     found.cache = _rates(ours, {"what": "read", "bytes": NEAR, "threads": threads})
@@ -121,7 +121,7 @@ def measure(ours: Candidate, threads: int, quick: bool = False) -> Ceilings:
 
 def _rates(ours: Candidate, case: Case) -> dict[str, float]:
     """Return the best rate on one thread and on all."""
-    series, _ = take_turns([ours], "roofline", case, rounds=3)
+    series, _ = take_turns([ours], "roofline", case, rounds=2)
     return {one.name: one.facts["last"] / min(one.seconds) for one in series}
 
 
