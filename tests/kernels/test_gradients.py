@@ -25,6 +25,29 @@ def layer_norm_backward(x, g, b, dy):
     return kernels.layer_norm_backward(x, g, mean, rstd, dy)
 
 
+def both_ways(norm):
+    """The joined norm as the one array (s, y), so that its cotangent is (ds, dy)."""
+    return lambda *arrays: np.stack(plain(norm)(*arrays, 1e-3)[:2])
+
+
+def add_layer_norm_backward(x, r, g, b, d):
+    s, _, mean, rstd = kernels.add_layer_norm(x, r, g, b, 1e-3)
+    ds, dg, db = kernels.layer_norm_backward(s, g, mean, rstd, d[1], d[0])
+    return ds, ds, dg, db
+
+
+def add_rms_norm_backward(x, r, g, d):
+    s, _, rstd = kernels.add_rms_norm(x, r, g, 1e-3)
+    ds, dg = kernels.rms_norm_backward(s, g, rstd, d[1], d[0])
+    return ds, ds, dg
+
+
+def cross_entropy_chunk(logits, dlosses):
+    logits = logits.copy()
+    kernels.cross_entropy_chunk(logits, TARGETS, -100, float(dlosses))
+    return [logits]
+
+
 def rms_norm_backward(x, g, dy):
     return kernels.rms_norm_backward(x, g, kernels.rms_norm(x, g, 1e-3)[1], dy)
 
@@ -51,6 +74,13 @@ PAIRS = {
     "silu": ([ROW], plain("silu"), lambda x, d: [kernels.silu_backward(x, d)]),
     "gelu": ([ROW], plain("gelu"), lambda x, d: [kernels.gelu_backward(x, d)]),
     "gelu_tanh": ([ROW], plain("gelu_tanh"), lambda x, d: [kernels.gelu_tanh_backward(x, d)]),
+    "silu_again": ([ROW], plain("silu"), lambda x, d: [kernels.silu_again(x, d)[1]]),
+    "gelu_again": ([ROW], plain("gelu"), lambda x, d: [kernels.gelu_again(x, d)[1]]),
+    "gelu_tanh_again": ([ROW], plain("gelu_tanh"), lambda x, d: [kernels.gelu_tanh_again(x, d)[1]]),
+    "swiglu_again": ([ROW, ROW], plain("swiglu"), lambda *a: kernels.swiglu_again(*a)[1:]),
+    "add_layer_norm": ([ROW, ROW, VECTOR, VECTOR], both_ways("add_layer_norm"), add_layer_norm_backward),
+    "add_rms_norm": ([ROW, ROW, VECTOR], both_ways("add_rms_norm"), add_rms_norm_backward),
+    "cross_entropy_chunk": ([ROW], lambda x: plain("cross_entropy")(x, TARGETS, -100)[0].sum(), cross_entropy_chunk),
     "swiglu": ([ROW, ROW], plain("swiglu"), kernels.swiglu_backward),
     "attention": ([HEADS] * 3, lambda *qkv: plain("attention")(*qkv, True, 3, 0.7)[0], attention_backward),
     "rope_half": ([HEADS], lambda x: plain("rope_half")(x, COS, SIN), lambda x, d: [kernels.rope_half(d, COS, -SIN)]),
@@ -68,7 +98,7 @@ PAIRS = {
 def test_backward_is_the_derivative(name, backend, rng):
     shapes, forward, backward = PAIRS[name]
     arrays = [rng.standard_normal(shape) for shape in shapes]
-    cotangent = rng.standard_normal(forward(*arrays).shape)
+    cotangent = rng.standard_normal(np.shape(forward(*arrays)))
     with kernels.use(backend):
         gradients = backward(*arrays, cotangent)
     for i, gradient in enumerate(gradients):
@@ -83,3 +113,4 @@ def test_backward_is_the_derivative(name, backend, rng):
 
 def test_every_backward_kernel_is_held_to_a_derivative():
     assert {name.removesuffix("_backward") for name in TABLE if name.endswith("_backward")} <= set(PAIRS)
+    assert {name for name in TABLE if name.endswith("_again")} <= set(PAIRS)

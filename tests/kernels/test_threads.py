@@ -14,6 +14,7 @@ from tinyllm.errors import KernelError
 from tinyllm.kernels import compiler
 from tinyllm.kernels.jit.softmax import softmax_v2
 from tinyllm.kernels.memory import keep_freed_memory
+from tinyllm.kernels.threads import GATE, LIMIT, blas_threads, cores, granted
 
 JIT = Path(compiler.__file__).with_name("jit")
 
@@ -30,6 +31,125 @@ def test_a_wrong_number_of_threads_is_named(monkeypatch, asked):
     monkeypatch.setenv("TINYLLM_THREADS", asked)
     with pytest.raises(KernelError, match=r"TINYLLM_THREADS.*not a number of threads.*1 or more"):
         kernels.threads()
+
+
+def test_a_block_of_fewer_threads_reaches_numba_and_blas_and_ends(monkeypatch):
+    monkeypatch.setenv("TINYLLM_THREADS", "3")
+    before = blas_threads(), GATE[LIMIT]
+    with kernels.use_threads(2):
+        assert (kernels.threads(), GATE[LIMIT]) == (2, 2)
+        with pytest.raises(ZeroDivisionError), kernels.use_threads(1):
+            assert (kernels.threads(), GATE[LIMIT]) == (1, 1)
+            assert blas_threads() in (1, None)
+            raise ZeroDivisionError
+        assert kernels.threads() == 2
+    assert (blas_threads(), GATE[LIMIT]) == before
+    for wrong in (0, 4, -1, 1.5, True, "2"):
+        with pytest.raises(KernelError, match=r"use_threads.*this process has 3.*1 to 3"), kernels.use_threads(wrong):
+            pass
+
+
+def test_a_block_of_one_thread_shares_nothing_and_gives_the_same_bits():
+    code = """
+import threading
+import numpy as np
+from tinyllm import kernels
+from tinyllm.kernels.threads import BUSY, GATE, POOL
+import ctypes
+x = np.random.default_rng(0).standard_normal((4096, 40)).astype(np.float32)
+expected = kernels.softmax(x)
+pool, calls = GATE[POOL], []
+share = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, *[ctypes.c_int64] * 3)
+
+@share
+def counting(*arguments):
+    calls.append((arguments[-1], GATE[BUSY]))
+    share(pool)(*arguments)
+
+GATE[POOL] = ctypes.cast(counting, ctypes.c_void_p).value
+same = [np.array_equal(kernels.softmax(x), expected)]
+with kernels.use_threads(1):
+    same.append(np.array_equal(kernels.softmax(x), expected))
+GATE[BUSY] = 1
+same.append(np.array_equal(kernels.softmax(x), expected))
+GATE[BUSY] = 0
+with kernels.use_threads(2):
+    same.append(np.array_equal(kernels.softmax(x), expected))
+print(calls, all(same), GATE[BUSY])
+"""
+    assert story(code, TINYLLM_THREADS="3", TINYLLM_KERNELS="numba") == "[(3, 1), (2, 1)] True 0"
+
+
+def test_a_numba_that_was_there_first_is_held_to_the_policy():
+    code = """
+import numba
+import numpy as np
+from tinyllm import kernels
+from tinyllm.kernels.threads import GATE, LIMIT
+kernels.softmax(np.ones((2, 3)))
+print(numba.config.NUMBA_NUM_THREADS, GATE[LIMIT], kernels.threads())
+"""
+    assert story(code, TINYLLM_THREADS="2", NUMBA_NUM_THREADS="4", TINYLLM_KERNELS="numba") == "4 2 2"
+
+
+def control_groups(root, lines, files):
+    """A machine whose process is in these control groups."""
+    for name, text in {"proc/self/cgroup": lines, **files}.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return granted(str(root))
+
+
+def test_what_a_container_is_granted(tmp_path):
+    two, one = "0::/a/b\n", "5:memory:/x\n3:cpu,cpuacct:/docker/abc\n"
+    fs = "sys/fs/cgroup/"
+    assert granted(str(tmp_path / "no such system")) is None
+    assert control_groups(tmp_path / "1", two, {fs + "a/cpu.max": "max 100000\n"}) is None
+    assert control_groups(tmp_path / "2", two, {fs + "a/b/cpu.max": "150000 100000\n"}) == 1.5
+    above = {fs + "a/b/cpu.max": "400000 100000\n", fs + "a/cpu.max": "200000 100000\n"}
+    assert control_groups(tmp_path / "3", two, above) == 2
+    assert control_groups(tmp_path / "4", "0::/\n", {fs + "cpu.max": "50000 100000\n"}) == 0.5
+    v1 = {fs + "cpu/cpu.cfs_quota_us": "300000\n", fs + "cpu/cpu.cfs_period_us": "100000\n"}
+    assert control_groups(tmp_path / "5", one, v1) == 3  # its own folder is not shown inside of the container
+    v1[fs + "cpu/cpu.cfs_quota_us"] = "-1\n"
+    assert control_groups(tmp_path / "6", one, v1) is None
+    assert control_groups(tmp_path / "7", "0::/\n", {fs + "cpu.max": "what is this\n"}) is None
+
+
+def test_a_small_grant_makes_few_threads(monkeypatch):
+    module = sys.modules["tinyllm.kernels.threads"]
+    monkeypatch.setattr(module, "_allowed", lambda: frozenset(range(64)))
+    monkeypatch.setattr(module, "_apart", lambda allowed: 32)
+    for share, expected in ((None, 32), (0.5, 1), (1, 1), (2.5, 3), (48, 32)):
+        monkeypatch.setattr(module, "granted", lambda share=share: share)
+        assert cores() == expected
+
+
+def test_a_core_that_shows_itself_twice_counts_once(tmp_path):
+    apart = sys.modules["tinyllm.kernels.threads"]._apart
+    for n in range(4):
+        siblings = tmp_path / f"cpu{n}" / "topology" / "thread_siblings_list"
+        siblings.parent.mkdir(parents=True)
+        siblings.write_text(f"{n % 2},{n % 2 + 2}\n")
+    assert apart(frozenset(range(4)), str(tmp_path)) == 2
+    assert apart(frozenset((0, 2)), str(tmp_path)) == 1
+    assert apart(frozenset(range(5)), str(tmp_path)) == 5  # where one keeps silent, each counts
+
+
+def story(code, **env):
+    """Run a program in a process of its own and return what it printed."""
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        timeout=240,
+        env={**os.environ, **env},
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
 
 
 def test_the_policy_reaches_openmp_and_numba_and_respects_the_user():

@@ -52,7 +52,7 @@ def gather() -> dict[str, Any]:
         "machine": {**facts["platform"], "cores": os.cpu_count(), "memory_bytes": memory()},
         "threads": facts["threads"],
         "blas": facts["blas"],
-        "kernels": {"backend": facts["kernels"], "table": kernel_choice()},
+        "kernels": {"backend": facts["kernels"], "table": kernel_choice(), "products": product_choice()},
         "caches": {
             "numba": {"path": str(numba_cache(folder)), **size_of(numba_cache(folder), ("*.nbi", "*.nbc"))},
             "downloads": {"path": str(downloads), **size_of(downloads, ("*",))},
@@ -89,6 +89,7 @@ def table(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
         f"{facts['kernels']['backend']} for {fast} of {len(chosen)}"
         + (f"; numpy for {', '.join(slow)}" if slow else ""),
     )
+    yield "products", products_text(facts["kernels"]["products"])
     for name, cache in facts["caches"].items():
         yield (
             {"numba": "numba cache"}.get(name, name),
@@ -119,6 +120,29 @@ def kernel_choice() -> dict[str, str]:
     from ..kernels import jit
 
     return {name: "numba" if name in jit.FAST else "numpy" for name in kernels.TABLE}
+
+
+def product_choice() -> dict[str, Any]:
+    """Say who calculates matrix products: what was measured for each class of them, and what holds for the others."""
+    from .. import kernels
+
+    if kernels.backend() != "numba":
+        return {"default": "blas", "measured": {}}
+    from ..kernels import choice
+
+    return {"default": choice.default(), "measured": choice.table()}
+
+
+def products_text(products: dict[str, Any]) -> str:
+    """Write in one line who calculates matrix products."""
+    names = {"ours": "our own kernels", "blas": "BLAS"}
+    usual, measured = names[products["default"]], products["measured"]
+    if not measured:
+        return f"{usual} (not measured here yet)"
+    by_blas = [name for name, row in measured.items() if row["pick"] == "blas"]
+    return f"our own kernels for {len(measured) - len(by_blas)} of {len(measured)} classes measured" + (
+        f"; BLAS for {', '.join(by_blas)}" if by_blas else ""
+    )
 
 
 def numba_cache(package: Path) -> Path:

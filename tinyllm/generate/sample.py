@@ -1,6 +1,6 @@
 r"""Sampling: from logits to a token, and token by token to a text.
 
-logits = model(ids)[:, -1]          what may come next
+logits = read(ids)                  what may come next
 logits / temperature                sharper below 1, flatter above
 keep the k largest                  the unlikely tail is cut off
 softmax, and draw                   one token, appended to ids; again
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ import numpy as np
 from ..autograd import no_grad
 from ..errors import ConfigError, DataError, NaNError
 from ..kernels import softmax
-from ..models import GPT
+from ..models import GPT, GPTConfig
 from ..tokenizer import Encoding, Tokenizer
+from .decode import Decoder, Reading
 
 Array = np.ndarray[Any, Any]
 
@@ -104,6 +105,7 @@ def stream(
     temperature: float = 1.0,
     top_k: int | None = None,
     rng: np.random.Generator | None = None,
+    weights: str | None = None,
 ) -> Iterator[str]:
     """Yield the continuation of a prompt piece by piece, as soon as its characters are complete.
 
@@ -119,6 +121,7 @@ def stream(
         temperature: 0 takes the likeliest token each time; 1 draws as the model says; above 1 more daring.
         top_k: draw among the k likeliest tokens only; None among all.
         rng: what draws; needed unless the temperature is 0.
+        weights: "int8", "int4" or "int4x8" for speed and a little noise; "float32"; None for the model's own.
 
     Raises:
         ConfigError: a parameter is out of range, or ``rng`` is missing; or the tokenizer is of another model.
@@ -127,7 +130,9 @@ def stream(
     """
     _check(model, tokenizer, max_tokens, temperature, top_k, rng)
     ids = prompt_ids(tokenizer, prompt) or [_beginning(tokenizer)]
-    return _pieces(model, tokenizer, ids, max_tokens, temperature, top_k, rng)
+    # A model of another kind than ours is asked for all of its logits again at every token.
+    read = Reading(Decoder(model, weights)) if type(model) is GPT else lambda ids: _last_logits(model, ids)
+    return _pieces(read, model.config, tokenizer, ids, max_tokens, temperature, top_k, rng)
 
 
 def generate(
@@ -138,9 +143,10 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     rng: np.random.Generator | None = None,
+    weights: str | None = None,
 ) -> str:
     """Return the continuation of a prompt, without the prompt: the pieces of ``stream`` in one, with its parameters."""
-    return "".join(stream(model, tokenizer, prompt, max_tokens, temperature, top_k, rng))
+    return "".join(stream(model, tokenizer, prompt, max_tokens, temperature, top_k, rng, weights))
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -153,7 +159,8 @@ def prompt_ids(tokenizer: Tokenizer, prompt: str) -> list[int]:
 
 
 def _pieces(
-    model: GPT,
+    read: Callable[[list[int]], Array],
+    config: GPTConfig,
     tokenizer: Tokenizer,
     ids: list[int],
     max_tokens: int,
@@ -162,10 +169,10 @@ def _pieces(
     rng: np.random.Generator | None,
 ) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    unused = _unused(tokenizer, model.config.vocab_size)
+    unused = _unused(tokenizer, config.vocab_size)
     for _ in range(max_tokens):
-        ids = ids[-model.config.block_size :]  # positions beyond the last block are unknown to the model
-        logits = _last_logits(model, ids)
+        ids = ids[-config.block_size :]  # positions beyond the last block are unknown to the model
+        logits = read(ids)
         if len(unused):
             logits = np.array(logits)
             logits[unused] = -np.inf

@@ -13,27 +13,33 @@ from __future__ import annotations
 
 from .activation import (
     gelu,
+    gelu_again,
     gelu_backward,
     gelu_tanh,
+    gelu_tanh_again,
     gelu_tanh_backward,
     sigmoid,
     silu,
+    silu_again,
     silu_backward,
     swiglu,
+    swiglu_again,
     swiglu_backward,
 )
-from .attention import attention, attention_backward
-from .cross_entropy import cross_entropy, cross_entropy_backward
+from .add import add, add_to
+from .attention import attention, attention_backward, attention_decode
+from .cross_entropy import cross_entropy, cross_entropy_backward, cross_entropy_chunk
 from .dropout import dropout
 from .erf import erf
-from .matmul import matmul
-from .norm import layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
-from .optimizer import adamw, sum_of_squares
+from .matmul import linear, matmul, matmul_into
+from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward, rms_norm, rms_norm_backward
+from .optimizer import adamw, adamw_flat, sum_of_squares, sum_of_squares_of
+from .quantized import dequantize_4, dequantize_8, linear_4, linear_4_by_8, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
-from .scatter import scatter_add
+from .scatter import embed, gather_rows, scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, use
-from .threads import threads
+from .threads import threads, use_threads
 from .warm import warm
 
 __all__ = [
@@ -41,24 +47,44 @@ __all__ = [
     "TABLE",
     "Array",
     "adamw",
+    "adamw_flat",
+    "add",
+    "add_layer_norm",
+    "add_rms_norm",
+    "add_to",
     "attention",
     "attention_backward",
+    "attention_decode",
     "backend",
     "cross_entropy",
     "cross_entropy_backward",
+    "cross_entropy_chunk",
+    "dequantize_4",
+    "dequantize_8",
     "dropout",
+    "embed",
     "erf",
+    "gather_rows",
     "gelu",
+    "gelu_again",
     "gelu_backward",
     "gelu_tanh",
+    "gelu_tanh_again",
     "gelu_tanh_backward",
     "kernel",
     "layer_norm",
     "layer_norm_backward",
+    "linear",
+    "linear_4",
+    "linear_4_by_8",
+    "linear_8",
     "log_softmax",
     "log_softmax_backward",
     "logsumexp",
     "matmul",
+    "matmul_into",
+    "quantize_4",
+    "quantize_8",
     "rms_norm",
     "rms_norm_backward",
     "rope_angles",
@@ -67,13 +93,17 @@ __all__ = [
     "scatter_add",
     "sigmoid",
     "silu",
+    "silu_again",
     "silu_backward",
     "softmax",
     "softmax_backward",
     "sum_of_squares",
+    "sum_of_squares_of",
     "swiglu",
+    "swiglu_again",
     "swiglu_backward",
     "threads",
     "use",
+    "use_threads",
     "warm",
 ]

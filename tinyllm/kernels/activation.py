@@ -6,6 +6,7 @@ Source: Hendrycks & Gimpel 2016 (GELU); Elfwing, Uchibe & Doya 2017 (SiLU); Shaz
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,17 @@ def silu_backward(x: Array, dy: Array) -> Array:
 
 
 @kernel
+def silu_again(x: Array, dy: Array) -> tuple[Array, Array]:
+    r"""Return (silu(x), silu_backward(x, dy)) for the price of the latter: nobody has to keep the former.
+
+    Example:
+        >>> silu_again(np.array([0.0]), np.array([1.0]))
+        (array([0.]), array([0.5]))
+    """
+    return _plain(silu)(x), _plain(silu_backward)(x, dy)
+
+
+@kernel
 def swiglu(gate: Array, up: Array) -> Array:
     r"""Return silu(gate) up: one half of the channels decides how much of the other half passes.
 
@@ -77,6 +89,17 @@ def swiglu_backward(gate: Array, up: Array, dy: Array) -> tuple[Array, Array]:
 
 
 @kernel
+def swiglu_again(gate: Array, up: Array, dy: Array) -> tuple[Array, Array, Array]:
+    r"""Return (y, dgate, dup), y = swiglu(gate, up) being what ``swiglu_backward`` comes across on its way.
+
+    Example:
+        >>> swiglu_again(np.array([0.0]), np.array([3.0]), np.array([1.0]))
+        (array([0.]), array([1.5]), array([0.]))
+    """
+    return _plain(swiglu)(gate, up), *_plain(swiglu_backward)(gate, up, dy)
+
+
+@kernel
 def gelu(x: Array) -> Array:
     r"""Return x Phi(x) of every entry, where Phi(x) = (1 + erf(x / sqrt 2)) / 2 is the normal distribution's.
 
@@ -97,6 +120,17 @@ def gelu_backward(x: Array, dy: Array) -> Array:
     """
     density = np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
     return dy * (_normal_cdf(x) + x * density)
+
+
+@kernel
+def gelu_again(x: Array, dy: Array) -> tuple[Array, Array]:
+    r"""Return (gelu(x), gelu_backward(x, dy)) for the price of the latter: nobody has to keep the former.
+
+    Example:
+        >>> gelu_again(np.array([0.0]), np.array([1.0]))
+        (array([0.]), array([0.5]))
+    """
+    return _plain(gelu)(x), _plain(gelu_backward)(x, dy)
 
 
 @kernel
@@ -124,10 +158,24 @@ def gelu_tanh_backward(x: Array, dy: Array) -> Array:
     return dy * (1 + t + x * (1 - t * t) * du) / 2
 
 
+@kernel
+def gelu_tanh_again(x: Array, dy: Array) -> tuple[Array, Array]:
+    r"""Return (gelu_tanh(x), gelu_tanh_backward(x, dy)) for the price of the latter: nobody has to keep the former.
+
+    Example:
+        >>> gelu_tanh_again(np.array([0.0]), np.array([1.0]))
+        (array([0.]), array([0.5]))
+    """
+    return _plain(gelu_tanh)(x), _plain(gelu_tanh_backward)(x, dy)
+
+
 def _normal_cdf(x: Array) -> Array:
     return (1 + _erf(x / _ROOT_TWO)) / 2
 
 
-# Inside of a reference only references are called: what a learner steps through is NumPy from end to end.
-_sigmoid = sigmoid.__wrapped__  # type: ignore[attr-defined]
-_erf = erf.__wrapped__  # type: ignore[attr-defined]
+def _plain(door: Any) -> Any:
+    """Return a kernel's reference: what a learner steps through is NumPy from end to end."""
+    return door.__wrapped__
+
+
+_sigmoid, _erf = _plain(sigmoid), _plain(erf)

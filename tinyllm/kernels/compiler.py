@@ -1,4 +1,4 @@
-"""How the kernels are compiled: five decorators, and a cache that knows when it is stale.
+"""How the kernels are compiled: six decorators, and a cache that knows when it is stale.
 
 Flags. ``reassoc`` and ``contract`` let LLVM vectorize sums and fuse multiply-adds, ``nsz`` and ``arcp`` are harmless.
 Full fastmath is never used: it assumes that no NaN and no inf occur, and attention masks with -inf.
@@ -8,7 +8,8 @@ its name: in the process that compiles everything that is the copy it compiled f
 the caller's own, which LLVM has optimized twice; and where sums may be reassociated, they differ in their last bits.
 
 Types. A kernel is compiled at its first call, for the types it is called with. The doors (door.py) hand every input
-over as a C-contiguous read-only array, so that there are two signatures in all, float32's and float64's.
+over as a C-contiguous read-only array, so that there are two signatures in all, float32's and float64's; where turned
+matrices are read as they lie, ``strided`` keeps it at two.
 
 Cache. Numba keeps machine code on disk and throws it away when the kernel's own file has changed; a change in a file
 the kernel imports from goes unnoticed. Here the stamp is a digest of all sources in the kernel's folder instead, and of
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+
+from .launch import gate
 
 njit: Any = numba.njit
 
@@ -56,6 +59,14 @@ def inner(function: Callable[..., Any]) -> Any:
     return _compile(function, no_cpython_wrapper=True, forceinline=True)
 
 
+def step(function: Callable[..., Any]) -> Any:
+    """Compile a part of a larger kernel that makes no arrays: inlined, and references to arrays go uncounted.
+
+    What is not counted need not be compiled, and stands in the way of no loop.
+    """
+    return _compile(function, no_cpython_wrapper=True, forceinline=True, _nrt=False)
+
+
 def bare(function: Callable[..., Any]) -> Any:
     """Compile a function that only others call and that makes no arrays: references to those it is given go uncounted.
 
@@ -75,7 +86,46 @@ def parallel(function: Callable[..., Any]) -> Any:
     What it calculates must not depend on how many there are: a loop body owns what it writes, and sums over the whole
     loop go through partial sums of fixed size, added up in order.
     """
+    gate()
     return _compile(function, parallel=PRANGE_ONLY)
+
+
+class strided:
+    """Compile a kernel for arrays with gaps and turned axes, once for a dtype, and so for contiguous ones as well.
+
+    Numba would compile anew for every mixture of layouts; forbidden to, it looks for a version that fits, and the one
+    for any layout does.
+
+    Attributes:
+        py_func: the function as it was written.
+    """
+
+    def __init__(self, dispatcher: Any) -> None:
+        self.dispatcher, self.py_func = dispatcher, dispatcher.py_func
+        self._ready: set[str] = set()
+
+    @property
+    def signatures(self) -> list[Any]:
+        """Return what it has been compiled for."""
+        return list(self.dispatcher.signatures)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the kernel; it writes to the argument called c alone."""
+        dtype = arguments[0].dtype
+        if dtype.char not in self._ready:
+            names = self.py_func.__code__.co_varnames
+            self.dispatcher.disable_compile(False)
+            self.dispatcher.compile(
+                tuple(
+                    numba.types.Array(numba.from_dtype(dtype), x.ndim, "A", readonly=name != "c")
+                    if hasattr(x, "ndim")
+                    else numba.typeof(x)
+                    for name, x in zip(names, arguments, strict=False)
+                )
+            )
+            self.dispatcher.disable_compile()
+            self._ready.add(dtype.char)
+        return self.dispatcher(*arguments)
 
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:

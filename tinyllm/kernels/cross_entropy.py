@@ -57,6 +57,31 @@ def cross_entropy_backward(logits: Array, targets: Array, lse: Array, dlosses: A
     return np.where(kept, dlosses, 0)[:, None] * dlogits
 
 
+@kernel
+def cross_entropy_chunk(logits: Array, targets: Array, ignore_index: int, scale: float) -> Array:
+    r"""Return each row's loss, and put scale (p - onehot), the gradient of scale times their sum, in the logits' place.
+
+    For a loss that is the end of everything: its cotangent is known beforehand, so the logits need not be kept, and a
+    few rows of them at a time are enough.
+
+    Shapes: logits (N, V), overwritten by dlogits (N, V), targets (N,) of integers -> losses (N,). An ignored row has
+    loss 0 and no gradient.
+
+    Raises:
+        RangeError: a target is neither in 0 .. V-1 nor ``ignore_index``; the logits are as they were.
+
+    Example:
+        >>> logits = np.zeros((1, 2))
+        >>> losses = cross_entropy_chunk(logits, np.array([0]), -100, 1.0)
+        >>> logits
+        array([[-0.5,  0.5]])
+    """
+    losses, lse = cross_entropy.__wrapped__(logits, targets, ignore_index)  # type: ignore[attr-defined]
+    backward = cross_entropy_backward.__wrapped__  # type: ignore[attr-defined]
+    logits[...] = backward(logits, targets, lse, np.full(len(logits), scale, logits.real.dtype), ignore_index)
+    return losses
+
+
 def counted_rows(targets: Array, V: int, ignore_index: int) -> Array:
     """Return which rows count (N,): those whose target is not ``ignore_index``; refuse targets outside of 0 .. V-1."""
     kept = targets != ignore_index

@@ -29,13 +29,17 @@ def layer_norm(x: Array, g: Array, b: Array, eps: float) -> tuple[Array, Array, 
 
 
 @kernel
-def layer_norm_backward(x: Array, g: Array, mean: Array, rstd: Array, dy: Array) -> tuple[Array, Array, Array]:
+def layer_norm_backward(
+    x: Array, g: Array, mean: Array, rstd: Array, dy: Array, ds: Array | None = None
+) -> tuple[Array, Array, Array]:
     r"""Return (dx, dg, db): in the forward pass y = n g + b with n = (x - mean) rstd.
 
     So now db = sum dy, dg = sum dy n (both over all rows), and with dn = dy g:
     dx = rstd (dn - mean(dn) - n mean(dn n)). The two means are the part of dn that the normalization took away.
 
-    Shapes: x and dy (..., C), g (C,), mean and rstd (...) -> dx (..., C), dg (C,), db (C,).
+    Where x goes on past the norm as well, ds is what has come back along that way, and dx = ds + the above.
+
+    Shapes: x, dy and ds (..., C), g (C,), mean and rstd (...) -> dx (..., C), dg (C,), db (C,).
 
     Example:
         >>> x, g, dy = np.array([[1.0, 3.0]]), np.ones(2), np.ones((1, 2))
@@ -46,8 +50,27 @@ def layer_norm_backward(x: Array, g: Array, mean: Array, rstd: Array, dy: Array)
     dn = dy * g
     through_mean = dn.mean(axis=-1, keepdims=True)
     through_rstd = n * (dn * n).mean(axis=-1, keepdims=True)
+    dx = rstd[..., None] * (dn - through_mean - through_rstd)
     rows = tuple(range(x.ndim - 1))
-    return rstd[..., None] * (dn - through_mean - through_rstd), (dy * n).sum(axis=rows), dy.sum(axis=rows)
+    return dx if ds is None else ds + dx, (dy * n).sum(axis=rows), dy.sum(axis=rows)
+
+
+@kernel
+def add_layer_norm(x: Array, r: Array, g: Array, b: Array, eps: float) -> tuple[Array, Array, Array, Array]:
+    r"""Return s = x + r and the LayerNorm of s, (s, y, mean, rstd): the residual stream joined, then normalized.
+
+    Going back, dy has come through the norm and ds along the stream: ``layer_norm_backward(s, g, mean, rstd, dy, ds)``
+    is both dx and dr.
+
+    Shapes: x and r (..., C), g and b (C,) -> s and y (..., C), mean and rstd (...).
+
+    Example:
+        >>> s, y, *_ = add_layer_norm(np.array([1.0, 2.0]), np.array([0.0, 1.0]), np.ones(2), np.zeros(2), 0.0)
+        >>> s, y
+        (array([1., 3.]), array([-1.,  1.]))
+    """
+    s = x + r
+    return s, *layer_norm.__wrapped__(s, g, b, eps)  # type: ignore[attr-defined]
 
 
 @kernel
@@ -66,10 +89,12 @@ def rms_norm(x: Array, g: Array, eps: float) -> tuple[Array, Array]:
 
 
 @kernel
-def rms_norm_backward(x: Array, g: Array, rstd: Array, dy: Array) -> tuple[Array, Array]:
+def rms_norm_backward(x: Array, g: Array, rstd: Array, dy: Array, ds: Array | None = None) -> tuple[Array, Array]:
     r"""Return (dx, dg): in the forward pass y = n g with n = x rstd; now dx = rstd (dn - n mean(dn n)) with dn = dy g.
 
-    Shapes: x and dy (..., C), g (C,), rstd (...) -> dx (..., C), dg (C,).
+    Where x goes on past the norm as well, ds is what has come back along that way, and dx = ds + the above.
+
+    Shapes: x, dy and ds (..., C), g (C,), rstd (...) -> dx (..., C), dg (C,).
 
     Example:
         >>> rms_norm_backward(np.array([[2.0, -2.0]]), np.ones(2), np.full(1, 0.5), np.ones((1, 2)))
@@ -78,4 +103,19 @@ def rms_norm_backward(x: Array, g: Array, rstd: Array, dy: Array) -> tuple[Array
     n = x * rstd[..., None]
     dn = dy * g
     dx = rstd[..., None] * (dn - n * (dn * n).mean(axis=-1, keepdims=True))
-    return dx, (dy * n).sum(axis=tuple(range(x.ndim - 1)))
+    return dx if ds is None else ds + dx, (dy * n).sum(axis=tuple(range(x.ndim - 1)))
+
+
+@kernel
+def add_rms_norm(x: Array, r: Array, g: Array, eps: float) -> tuple[Array, Array, Array]:
+    r"""Return s = x + r and the RMSNorm of s, (s, y, rstd); ``rms_norm_backward(s, g, rstd, dy, ds)`` goes back.
+
+    Shapes: x and r (..., C), g (C,) -> s and y (..., C), rstd (...).
+
+    Example:
+        >>> s, y, rstd = add_rms_norm(np.array([1.0, -1.0]), np.array([1.0, -1.0]), np.ones(2), 0.0)
+        >>> s, y
+        (array([ 2., -2.]), array([ 1., -1.]))
+    """
+    s = x + r
+    return s, *rms_norm.__wrapped__(s, g, eps)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-r"""AdamW's step over one array of parameters, and the sum of squares that gradient clipping needs.
+r"""AdamW's step over one array of parameters or over all, and the sum of squares that gradient clipping needs.
 
 Source: Kingma & Ba 2014 (Adam); Loshchilov & Hutter 2017 (decoupled weight decay). The order of operations is that of
 torch.optim.AdamW, so that the two can be held against each other number by number.
@@ -7,6 +7,7 @@ torch.optim.AdamW, so that the two can be held against each other number by numb
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,9 +26,11 @@ def adamw(
     eps: float,
     weight_decay: float,
     step: int,
+    grad_scale: float = 1.0,
 ) -> None:
     r"""Move the parameters p one step along the gradient g, updating p and the two moments m and v in place.
 
+        g <- grad_scale g
         p <- p (1 - lr weight_decay)
         m <- beta1 m + (1 - beta1) g              v <- beta2 v + (1 - beta2) g^2
         p <- p - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
@@ -39,6 +42,7 @@ def adamw(
         eps: keeps the division finite.
         weight_decay: decay of the parameters, apart from the gradient.
         step: 1 for the first step.
+        grad_scale: what clipping multiplies all gradients by; the array g itself stays as it is.
 
     Example:
         >>> p, m, v = np.array([1.0]), np.zeros(1), np.zeros(1)
@@ -47,12 +51,49 @@ def adamw(
         0.9
     """
     correction1, correction2 = 1 - beta1**step, 1 - beta2**step
+    g = g * grad_scale
     p *= 1 - lr * weight_decay
     m *= beta1
     m += (1 - beta1) * g
     v *= beta2
     v += (1 - beta2) * g * g
     p -= lr / correction1 * m / (np.sqrt(v) / math.sqrt(correction2) + eps)
+
+
+@kernel
+def adamw_flat(
+    p: Array,
+    gs: Sequence[Array],
+    m: Array,
+    v: Array,
+    offsets: Sequence[int],
+    decays: Sequence[float],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: int,
+    grad_scale: float = 1.0,
+) -> None:
+    r"""Take AdamW's step for many parameters that lie in one line of memory, each with a gradient of its own.
+
+    Args:
+        p, m, v: all parameters and their moments, (n,).
+        gs: the gradients, of any shapes.
+        offsets: where in p the parameters of each gradient begin; those of no gradient stay as they are.
+        decays: weight_decay for each gradient's parameters.
+        lr, beta1, beta2, eps, step, grad_scale: as in ``adamw``.
+
+    Example:
+        >>> p, m, v = np.ones(3), np.zeros(3), np.zeros(3)
+        >>> adamw_flat(p, [np.ones(1), -np.ones(2)], m, v, [0, 1], [0.0, 0.5], 0.1, 0.9, 0.999, 0.0, 1)
+        >>> p.round(6)
+        array([0.9 , 1.05, 1.05])
+    """
+    for g, offset, decay in zip(gs, offsets, decays, strict=True):
+        here = slice(offset, offset + g.size)
+        settings = lr, beta1, beta2, eps, decay, step, grad_scale
+        adamw.__wrapped__(p[here], g.reshape(-1), m[here], v[here], *settings)  # type: ignore[attr-defined]
 
 
 @kernel
@@ -65,3 +106,14 @@ def sum_of_squares(x: Array) -> float:
     """
     wide = np.result_type(x.dtype, np.float64)
     return np.square(x, dtype=wide).sum().item()
+
+
+@kernel
+def sum_of_squares_of(*xs: Array) -> float:
+    r"""Return the sum of the squares of all entries of all arrays, added up in float64: a norm, for clipping.
+
+    Example:
+        >>> sum_of_squares_of(np.array([3.0]), np.array([[4.0]]))
+        25.0
+    """
+    return sum((sum_of_squares.__wrapped__(x) for x in xs), 0.0)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-r"""Adding rows to the rows of a table: the backward pass of looking rows up."""
+r"""Looking up rows of a table, and adding rows to the rows of a table: an embedding, forward and backward."""
 
 from __future__ import annotations
 
@@ -6,6 +6,38 @@ import numpy as np
 
 from ..errors import RangeError
 from .table import Array, kernel
+
+
+@kernel
+def gather_rows(table: Array, index: Array) -> Array:
+    r"""Return the rows of table (V, C) that index (...) names, (..., C).
+
+    Raises:
+        RangeError: an index is not in 0 .. V-1.
+
+    Example:
+        >>> gather_rows(np.array([[1.0], [2.0]]), np.array([1, 1, 0])).ravel()
+        array([2., 2., 1.])
+    """
+    check_index("gather_rows", index, len(table))
+    return table[index]
+
+
+@kernel
+def embed(wte: Array, wpe: Array, idx: Array) -> Array:
+    r"""Return wte[idx[..., t]] + wpe[t]: what a token means, and where it stands.
+
+    Shapes: wte (V, C), wpe (T, C), idx (..., T) of integers -> (..., T, C).
+
+    Raises:
+        RangeError: an id is not in 0 .. V-1.
+
+    Example:
+        >>> embed(np.array([[1.0], [2.0]]), np.array([[0.0], [0.5]]), np.array([[1, 1]])).ravel()
+        array([2. , 2.5])
+    """
+    check_index("embed", idx, len(wte))
+    return wte[idx] + wpe
 
 
 @kernel
@@ -24,17 +56,17 @@ def scatter_add(index: Array, src: Array, rows: int) -> Array:
         >>> scatter_add(np.array([1, 1]), np.array([[1.0], [2.0]]), 3).ravel()
         array([0., 3., 0.])
     """
-    check_index(index, rows)
+    check_index("scatter_add", index, rows)
     table = np.zeros((rows, src.shape[1]), dtype=src.dtype)
     np.add.at(table, index, src)
     return table
 
 
-def check_index(index: Array, rows: int) -> None:
+def check_index(who: str, index: Array, rows: int) -> None:
     """Refuse an index outside of 0 .. rows-1 (a negative one, too: it would count from the end, silently)."""
     if index.size and (index.min() < 0 or index.max() >= rows):
-        n = int(np.argmax((index < 0) | (index >= rows)))
+        place = np.unravel_index(np.argmax((index < 0) | (index >= rows)), index.shape)
         raise RangeError(
-            f"scatter_add: index[{n}] is {int(index[n])}, outside of 0 .. {rows - 1}",
+            f"{who}: index[{', '.join(map(str, place))}] is {int(index[place])}, outside of 0 .. {rows - 1}",
             hint="an index is a row of the table, counted from 0",
         )

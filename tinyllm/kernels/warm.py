@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import choice
 from .table import DOORS, use
 
 FEW, MANY = 2, 4096  # rows: few take the serial rung, many (131072 entries and more) the parallel one
@@ -31,9 +32,14 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
     x, dy, one, number = draw(rows, 33), draw(rows, 33), draw(33), draw(rows)
     T = min(rows, 99)
     q, k, v, out, dout = (draw(1, 2, T, 16) for _ in range(5))  # (B, H, T, D)
+    cache, lengths = draw(2, 1, 8 * rows, 16), np.array([8 * rows, rows])  # (B, K, S, D), (B,)
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
+    line, flat_moments = draw(34 * rows), (draw(34 * rows), draw(34 * rows) ** 2)
     targets = rng.integers(0, 33, rows)
+    wide, bytes_wide, scales_wide = draw(min(rows, 3), 128), rng.integers(0, 256, (rows, 64), np.uint8), draw(rows, 4)
+    bytes_8, bytes_4 = rng.integers(-127, 128, (rows, 64), np.int8), rng.integers(0, 256, (rows, 32), np.uint8)
+    three, scales = draw(min(rows, 3), 64), draw(rows, 2)
     return {
         "softmax": (x,),
         "softmax_backward": (x, dy),
@@ -42,29 +48,50 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "logsumexp": (x,),
         "cross_entropy": (x, targets, -100),
         "cross_entropy_backward": (x, targets, 4 + number, number, -100),
+        "cross_entropy_chunk": (x.copy(), targets, -100, 0.5),
         "layer_norm": (x, one, one, 1e-5),
-        "layer_norm_backward": (x, one, number, number, dy),
+        "layer_norm_backward": (x, one, number, number, dy, draw(rows, 33)),
+        "add_layer_norm": (x, dy, one, one, 1e-5),
         "rms_norm": (x, one, 1e-5),
-        "rms_norm_backward": (x, one, number, dy),
+        "rms_norm_backward": (x, one, number, dy, draw(rows, 33)),
+        "add_rms_norm": (x, dy, one, 1e-5),
         "erf": (x,),
         "sigmoid": (x,),
         "silu": (x,),
         "silu_backward": (x, dy),
+        "silu_again": (x, dy),
         "swiglu": (x, dy),
         "swiglu_backward": (x, dy, dy),
+        "swiglu_again": (x, dy, dy),
         "gelu": (x,),
         "gelu_backward": (x, dy),
+        "gelu_again": (x, dy),
         "gelu_tanh": (x,),
         "gelu_tanh_backward": (x, dy),
+        "gelu_tanh_again": (x, dy),
         "attention": (q, k, v, True, None, 0.25),
         "attention_backward": (q, k, v, out, 8 + draw(1, 2, T), dout, True, None, 0.25),
+        "attention_decode": (draw(2, 4, 1, 16), cache, cache[:, :, ::-1], lengths, None, 0.25),
         "rope_half": (turned, *angles),
         "rope_pairs": (turned, *angles),
-        "matmul": (x, draw(33, 2)),
+        "dequantize_8": (bytes_8, scales),
+        "dequantize_4": (bytes_4, scales),
+        "linear_8": (three, bytes_8, scales, number),
+        "linear_4_by_8": (wide, bytes_wide, scales_wide, number),
+        "linear_4": (three, bytes_4, scales, number),
+        "matmul": (x, draw(33, 65)),
+        "matmul_into": (x, draw(33, 65), draw(rows, 65)),
+        "linear": (x, draw(65, 33), draw(65), draw(rows, 65), "gelu_tanh"),
+        "gather_rows": (draw(33, 33), targets),
+        "embed": (draw(33, 33), x, np.stack([targets, targets])),
         "scatter_add": (targets, x, 33),
+        "add": (x, dy),
+        "add_to": (x.copy(), dy),
         "dropout": (x, 0.5, 1),
         "adamw": (x.copy(), dy, *moments, 0.1, 0.9, 0.99, 1e-8, 0.1, 1),
+        "adamw_flat": (line, [dy, number], *flat_moments, [0, dy.size], [0.1, 0.0], 0.1, 0.9, 0.99, 1e-8, 1, 0.5),
         "sum_of_squares": (x,),
+        "sum_of_squares_of": (x, number),
     }
 
 
@@ -91,3 +118,5 @@ def warm(
             DOORS[name](*few[name])
             if callback:
                 callback(name, done, len(chosen))
+        if {"matmul", "linear"} & set(chosen):
+            choice.settle(dtype)

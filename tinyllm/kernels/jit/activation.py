@@ -20,14 +20,18 @@ from numba import prange
 from ..compiler import compiled, inner, parallel
 from ..table import Array
 from .door import SMALL, flat
-from .elementary import erf, exp, like
+from .elementary import erf, exp, exp2, like
 
 BLOCK = 4096  # entries a thread takes at a time
 
 ROOT_HALF = math.sqrt(1 / 2)
 DENSITY_AT_ZERO = 1 / math.sqrt(2 * math.pi)
-TWICE_ROOT_TWO_OVER_PI = 2 * math.sqrt(2 / math.pi)
+TWICE_ROOT = 2 * math.sqrt(2 / math.pi)
+EXPONENT = -TWICE_ROOT * math.log2(math.e)
 CUBIC = 0.044715
+
+
+# Each curve and its slope: (y, dy/dx). What a kernel does not use of the two, LLVM does not calculate.
 
 
 @inner
@@ -37,8 +41,22 @@ def _sigmoid(x):
 
 
 @inner
-def _normal_cdf(x):
-    return like(x, 0.5) * (like(x, 1.0) + erf(x * like(x, ROOT_HALF)))
+def _silu(x):
+    one, s = like(x, 1.0), _sigmoid(x)
+    return x * s, s * (one + x * (one - s))
+
+
+@inner
+def _gelu(x):
+    cdf = like(x, 0.5) * (like(x, 1.0) + erf(x * like(x, ROOT_HALF)))
+    return x * cdf, cdf + x * like(x, DENSITY_AT_ZERO) * exp(like(x, -0.5) * x * x)
+
+
+@inner
+def _gelu_tanh(x):
+    one, square = like(x, 1.0), x * x
+    s = one / (one + exp2(x * (like(x, EXPONENT) + like(x, CUBIC * EXPONENT) * square)))  # exp(-2u) in the powers of 2
+    return x * s, s * (one + x * (one - s) * (like(x, TWICE_ROOT) + like(x, 3 * CUBIC * TWICE_ROOT) * square))
 
 
 @compiled
@@ -54,23 +72,135 @@ def sigmoid_v1(x, y):
 
 
 @compiled
+def gelu_v1(x, y):
+    for i in range(y.size):
+        y[i] = x[i] * (1 + math.erf(x[i] / math.sqrt(2))) / 2
+
+
+@compiled
+def gelu_v2(x, y):
+    for i in range(y.size):
+        y[i] = _gelu(x[i])[0]
+
+
+@parallel
+def gelu_v3(x, y):
+    for block in prange((y.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        gelu_v2(x[here], y[here])
+
+
+@compiled
+def gelu_backward_v1(x, dy, dx):
+    for i in range(dx.size):
+        dx[i] = dy[i] * _gelu(x[i])[1]
+
+
+@parallel
+def gelu_backward_v2(x, dy, dx):
+    for block in prange((dx.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        gelu_backward_v1(x[here], dy[here], dx[here])
+
+
+@compiled
+def gelu_again_v1(x, dy, y, dx):
+    for i in range(dx.size):
+        y[i], slope = _gelu(x[i])
+        dx[i] = dy[i] * slope
+
+
+@parallel
+def gelu_again_v2(x, dy, y, dx):
+    for block in prange((dx.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        gelu_again_v1(x[here], dy[here], y[here], dx[here])
+
+
+@compiled
+def gelu_tanh_v1(x, y):
+    for i in range(y.size):
+        y[i] = _gelu_tanh(x[i])[0]
+
+
+@parallel
+def gelu_tanh_v2(x, y):
+    for block in prange((y.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        gelu_tanh_v1(x[here], y[here])
+
+
+@compiled
+def gelu_tanh_backward_v1(x, dy, dx):
+    for i in range(dx.size):
+        dx[i] = dy[i] * _gelu_tanh(x[i])[1]
+
+
+@parallel
+def gelu_tanh_backward_v2(x, dy, dx):
+    for block in prange((dx.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        gelu_tanh_backward_v1(x[here], dy[here], dx[here])
+
+
+@compiled
+def gelu_tanh_again_v1(x, dy, y, dx):
+    for i in range(dx.size):
+        y[i], slope = _gelu_tanh(x[i])
+        dx[i] = dy[i] * slope
+
+
+@parallel
+def gelu_tanh_again_v2(x, dy, y, dx):
+    for block in prange((dx.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        gelu_tanh_again_v1(x[here], dy[here], y[here], dx[here])
+
+
+@compiled
 def silu_v1(x, y):
     for i in range(y.size):
-        y[i] = x[i] * _sigmoid(x[i])
+        y[i] = _silu(x[i])[0]
+
+
+@parallel
+def silu_v2(x, y):
+    for block in prange((y.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        silu_v1(x[here], y[here])
 
 
 @compiled
 def silu_backward_v1(x, dy, dx):
-    one = x.dtype.type(1)
     for i in range(dx.size):
-        s = _sigmoid(x[i])
-        dx[i] = dy[i] * s * (one + x[i] * (one - s))
+        dx[i] = dy[i] * _silu(x[i])[1]
+
+
+@parallel
+def silu_backward_v2(x, dy, dx):
+    for block in prange((dx.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        silu_backward_v1(x[here], dy[here], dx[here])
+
+
+@compiled
+def silu_again_v1(x, dy, y, dx):
+    for i in range(dx.size):
+        y[i], slope = _silu(x[i])
+        dx[i] = dy[i] * slope
+
+
+@parallel
+def silu_again_v2(x, dy, y, dx):
+    for block in prange((dx.size + BLOCK - 1) // BLOCK):
+        here = slice(block * BLOCK, (block + 1) * BLOCK)
+        silu_again_v1(x[here], dy[here], y[here], dx[here])
 
 
 @compiled
 def swiglu_v1(gate, up, y):
     for i in range(y.size):
-        y[i] = gate[i] * _sigmoid(gate[i]) * up[i]
+        y[i] = _silu(gate[i])[0] * up[i]
 
 
 @parallel
@@ -82,11 +212,10 @@ def swiglu_v2(gate, up, y):
 
 @compiled
 def swiglu_backward_v1(gate, up, dy, dgate, dup):
-    one = dy.dtype.type(1)
     for i in range(dgate.size):
-        s = _sigmoid(gate[i])
-        dgate[i] = dy[i] * up[i] * s * (one + gate[i] * (one - s))
-        dup[i] = dy[i] * gate[i] * s
+        opened, slope = _silu(gate[i])
+        dgate[i] = dy[i] * up[i] * slope
+        dup[i] = dy[i] * opened
 
 
 @parallel
@@ -97,128 +226,96 @@ def swiglu_backward_v2(gate, up, dy, dgate, dup):
 
 
 @compiled
-def gelu_v1(x, y):
-    for i in range(y.size):
-        y[i] = x[i] * (1 + math.erf(x[i] / math.sqrt(2))) / 2
-
-
-@compiled
-def gelu_v2(x, y):
-    for i in range(y.size):
-        y[i] = x[i] * _normal_cdf(x[i])
+def swiglu_again_v1(gate, up, dy, y, dgate, dup):
+    for i in range(dgate.size):
+        opened, slope = _silu(gate[i])
+        y[i] = opened * up[i]
+        dgate[i] = dy[i] * up[i] * slope
+        dup[i] = dy[i] * opened
 
 
 @parallel
-def gelu_v3(x, y):
-    for block in prange((x.size + BLOCK - 1) // BLOCK):
+def swiglu_again_v2(gate, up, dy, y, dgate, dup):
+    for block in prange((dy.size + BLOCK - 1) // BLOCK):
         here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gelu_v2(x[here], y[here])
-
-
-@compiled
-def gelu_backward_v1(x, dy, dx):
-    half, top = x.dtype.type(-0.5), x.dtype.type(DENSITY_AT_ZERO)
-    for i in range(dx.size):
-        dx[i] = dy[i] * (_normal_cdf(x[i]) + x[i] * top * exp(half * x[i] * x[i]))
-
-
-@parallel
-def gelu_backward_v2(x, dy, dx):
-    for block in prange((x.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gelu_backward_v1(x[here], dy[here], dx[here])
-
-
-@compiled
-def gelu_tanh_v1(x, y):
-    scale, cubic = x.dtype.type(TWICE_ROOT_TWO_OVER_PI), x.dtype.type(CUBIC)
-    for i in range(y.size):
-        y[i] = x[i] * _sigmoid(scale * (x[i] + cubic * x[i] * x[i] * x[i]))
-
-
-@parallel
-def gelu_tanh_v2(x, y):
-    for block in prange((x.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gelu_tanh_v1(x[here], y[here])
-
-
-@compiled
-def gelu_tanh_backward_v1(x, dy, dx):
-    one, scale = x.dtype.type(1), x.dtype.type(TWICE_ROOT_TWO_OVER_PI)
-    cubic, thrice = x.dtype.type(CUBIC), x.dtype.type(3 * CUBIC)
-    for i in range(dx.size):
-        square = x[i] * x[i]
-        s = _sigmoid(scale * (x[i] + cubic * square * x[i]))
-        dx[i] = dy[i] * s * (one + x[i] * (one - s) * scale * (one + thrice * square))
-
-
-@parallel
-def gelu_tanh_backward_v2(x, dy, dx):
-    for block in prange((x.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gelu_tanh_backward_v1(x[here], dy[here], dx[here])
+        swiglu_again_v1(gate[here], up[here], dy[here], y[here], dgate[here], dup[here])
 
 
 def erf_of(x: Array) -> Array:
     """Return the error function of every entry."""
-    return _one(erf_v1, erf_v1, x)
+    return _run(erf_v1, erf_v1, 1, x)
 
 
 def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)) of every entry."""
-    return _one(sigmoid_v1, sigmoid_v1, x)
+    return _run(sigmoid_v1, sigmoid_v1, 1, x)
 
 
 def silu(x: Array) -> Array:
     """Return x sigmoid(x) of every entry."""
-    return _one(silu_v1, silu_v1, x)
+    return _run(silu_v1, silu_v2, 1, x)
 
 
 def silu_backward(x: Array, dy: Array) -> Array:
     """Return dx of y = silu(x)."""
-    return _one(silu_backward_v1, silu_backward_v1, x, dy)
+    return _run(silu_backward_v1, silu_backward_v2, 1, x, dy)
+
+
+def silu_again(x: Array, dy: Array) -> tuple[Array, Array]:
+    """Return y = silu(x) and dx."""
+    return _run(silu_again_v1, silu_again_v2, 2, x, dy)
 
 
 def swiglu(gate: Array, up: Array) -> Array:
     """Return silu(gate) up."""
-    return _one(swiglu_v1, swiglu_v2, gate, up)
+    return _run(swiglu_v1, swiglu_v2, 1, gate, up)
 
 
 def swiglu_backward(gate: Array, up: Array, dy: Array) -> tuple[Array, Array]:
     """Return (dgate, dup) of y = silu(gate) up."""
-    if not gate.shape == up.shape == dy.shape:
-        return NotImplemented
-    dgate, dup = np.empty(gate.shape, gate.dtype), np.empty(gate.shape, gate.dtype)
-    rung = swiglu_backward_v1 if gate.size < SMALL else swiglu_backward_v2
-    rung(flat(gate), flat(up), flat(dy), dgate.reshape(-1), dup.reshape(-1))
-    return dgate, dup
+    return _run(swiglu_backward_v1, swiglu_backward_v2, 2, gate, up, dy)
+
+
+def swiglu_again(gate: Array, up: Array, dy: Array) -> tuple[Array, Array, Array]:
+    """Return y = silu(gate) up, dgate and dup."""
+    return _run(swiglu_again_v1, swiglu_again_v2, 3, gate, up, dy)
 
 
 def gelu(x: Array) -> Array:
     """Return x Phi(x) of every entry."""
-    return _one(gelu_v2, gelu_v3, x)
+    return _run(gelu_v2, gelu_v3, 1, x)
 
 
 def gelu_backward(x: Array, dy: Array) -> Array:
     """Return dx of y = gelu(x)."""
-    return _one(gelu_backward_v1, gelu_backward_v2, x, dy)
+    return _run(gelu_backward_v1, gelu_backward_v2, 1, x, dy)
+
+
+def gelu_again(x: Array, dy: Array) -> tuple[Array, Array]:
+    """Return y = gelu(x) and dx."""
+    return _run(gelu_again_v1, gelu_again_v2, 2, x, dy)
 
 
 def gelu_tanh(x: Array) -> Array:
     """Return GPT-2's GELU of every entry."""
-    return _one(gelu_tanh_v1, gelu_tanh_v2, x)
+    return _run(gelu_tanh_v1, gelu_tanh_v2, 1, x)
 
 
 def gelu_tanh_backward(x: Array, dy: Array) -> Array:
     """Return dx of y = gelu_tanh(x)."""
-    return _one(gelu_tanh_backward_v1, gelu_tanh_backward_v2, x, dy)
+    return _run(gelu_tanh_backward_v1, gelu_tanh_backward_v2, 1, x, dy)
 
 
-def _one(small: Any, large: Any, *inputs: Array) -> Array:
-    """Run the rung that fits the size on flat inputs, and return its one output in their shape."""
-    if len({x.shape for x in inputs}) > 1:
+def gelu_tanh_again(x: Array, dy: Array) -> tuple[Array, Array]:
+    """Return y = gelu_tanh(x) and dx."""
+    return _run(gelu_tanh_again_v1, gelu_tanh_again_v2, 2, x, dy)
+
+
+def _run(small: Any, large: Any, outputs: int, *inputs: Array) -> Any:
+    """Run the rung that fits the size on flat inputs, and return its outputs in their shape."""
+    first = inputs[0]
+    if any(x.shape != first.shape for x in inputs):
         return NotImplemented
-    y = np.empty(inputs[0].shape, inputs[0].dtype)
-    (small if y.size < SMALL else large)(*(flat(x) for x in inputs), y.reshape(-1))
-    return y
+    results = tuple(np.empty(first.shape, first.dtype) for _ in range(outputs))
+    (small if first.size < SMALL else large)(*(flat(x) for x in inputs), *(y.reshape(-1) for y in results))
+    return results if outputs > 1 else results[0]

@@ -23,7 +23,7 @@ def solid(x: Array) -> Array:
 
 def flat(x: Array) -> Array:
     """Return x as a read-only line of numbers, (x.size,)."""
-    line = np.ascontiguousarray(x).reshape(-1)
+    line = x.ravel()
     line.setflags(write=False)
     return line
 

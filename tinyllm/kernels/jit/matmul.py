@@ -1,17 +1,15 @@
-"""The matrix product of two matrices: from three loops to register tiles.
+"""The matrix product of two matrices: from three loops to the speed of the machine.
 
     matmul_v1       naive: three loops, each entry of c the sum over a row of a and a column of b
     matmul_v2       the same sums in another order: the inner loop runs along rows of b and c, and vectorizes
-    matmul_v3       four rows of b at a time: a row of c is loaded and stored a quarter as often
-    matmul_v4       panels of LANES columns of b, packed, with their sums in registers (registers.py), in parallel
+    matmul_v3       blocks of b small enough for the cache, through which all of a passes before the next one comes
+    matmul_v4       the block copied to where it is contiguous (packing.py), so that turned matrices cost no more
+    matmul_v5       its product by the micro-kernel (registers.py): sums stay in registers for a whole block
+    matmul_v6       blocks of c shared by the threads
+    matmul_v7       stacks of matrices, c += a b, and bias, activation and residual while a block of c is in the cache
 
-What the library uses is BLAS (np.matmul): on GPT's shapes, one core with AVX-512, OpenBLAS was measured at 90 to 104
-GFLOP/s, the rungs at 1 to 3, 13 to 43, 19 to 49 and 61 to 104; on tiny matrices v4's packing costs more than it saves.
-The ladder shows where that speed comes from, and can do what BLAS cannot: be fused with what stands around it.
-
-Bits. OpenBLAS cuts a long sum (K) into pieces, and where the cuts fall depends on whether it uses threads. In float32
-they fall alike when K is short or a multiple of 32 (thousands of shapes were compared, 1 thread against 2), so the door
-adds up the last K % 32 terms apart. Not covered: float64, and products with a single row or column.
+Bits. A sum over K is added up in blocks of K_BLOCK, each in order, whatever the shape, the layout and the number of
+threads: from v5 on, an entry of c depends on its row of a and its column of b alone.
 """
 # ruff: noqa: D103 (the head of this file says what each rung adds)
 
@@ -20,12 +18,17 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..compiler import compiled, inner, parallel
-from ..table import Array
-from .registers import LANES, add_product
+from ..compiler import compiled, inner, parallel, strided
+from .epilogue import finish
+from .packing import contiguous, pack_panel
+from .registers import LANES, SUMS, WIDTH, tiles
 
-M_BLOCK = 32  # rows of a between two copies of sums to c
-SHORT = 256  # a sum of so few terms is not cut into pieces
+# What fits where, in a core with 32 KB of L1 and 1 MB of L2, both for float32 (half as well for float64):
+K_BLOCK = 512  # a panel of b (K_BLOCK, LANES) is 64 KB, and comes from L2 while 12 rows of a, 24 KB, stay in L1
+M_BLOCK = 384  # a block of a (M_BLOCK, K_BLOCK) is 768 KB: L2; and packing a panel of b pays off over so many rows
+N_BLOCK = 128  # a block of c (M_BLOCK, N_BLOCK) is 192 KB
+PAGES = 8192  # bytes: rows of b nearer to one another than that are read as they lie
+ENOUGH = 16  # tasks; with fewer, blocks become half as high, for the sake of machines with many cores
 
 
 @compiled
@@ -40,10 +43,9 @@ def matmul_v1(a, b, c):
 
 @compiled
 def matmul_v2(a, b, c):
+    c[:] = 0
     for i in range(a.shape[0]):
         sums = c[i]
-        for j in range(sums.size):
-            sums[j] = 0
         for k in range(b.shape[0]):
             row, x = b[k], a[i, k]
             for j in range(sums.size):
@@ -52,56 +54,94 @@ def matmul_v2(a, b, c):
 
 @compiled
 def matmul_v3(a, b, c):
-    K = b.shape[0]
-    for i in range(a.shape[0]):
-        sums = c[i]
-        for j in range(sums.size):
-            sums[j] = 0
-        for k in range(0, K - 3, 4):
-            row0, row1, row2, row3 = b[k], b[k + 1], b[k + 2], b[k + 3]
-            x0, x1, x2, x3 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
-            for j in range(sums.size):
-                sums[j] += x0 * row0[j] + x1 * row1[j] + x2 * row2[j] + x3 * row3[j]
-        for k in range(K - K % 4, K):
-            row, x = b[k], a[i, k]
-            for j in range(sums.size):
-                sums[j] += x * row[j]
+    c[:] = 0
+    for k0 in range(0, b.shape[0], K_BLOCK):
+        for j0 in range(0, b.shape[1], N_BLOCK):
+            block = b[k0 : k0 + K_BLOCK, j0 : j0 + N_BLOCK]
+            for i in range(a.shape[0]):
+                sums = c[i, j0 : j0 + N_BLOCK]
+                for k in range(block.shape[0]):
+                    row, x = block[k], a[i, k0 + k]
+                    for j in range(sums.size):
+                        sums[j] += x * row[j]
 
 
-@parallel
+@strided
+@compiled
 def matmul_v4(a, b, c):
-    for panel in prange((c.shape[1] + LANES - 1) // LANES):
-        here = slice(panel * LANES, (panel + 1) * LANES)
-        _panel_product(a, b[:, here], c[:, here])
+    c[:] = 0
+    packed = np.empty((K_BLOCK, LANES), c.dtype)
+    for k0 in range(0, b.shape[0], K_BLOCK):
+        for j0 in range(0, b.shape[1], LANES):
+            block = b[k0 : k0 + K_BLOCK, j0 : j0 + LANES]
+            pack_panel(block, packed[: block.shape[0]])
+            for i in range(a.shape[0]):
+                sums = contiguous(c[i, j0 : j0 + LANES])
+                for k in range(block.shape[0]):
+                    row, x = packed[k], a[i, k0 + k]
+                    for j in range(sums.size):
+                        sums[j] += x * row[j]
+
+
+@strided
+@compiled
+def matmul_v5(a, b, c):
+    _product(a, b, c, False)
 
 
 @inner
-def _panel_product(a, b, c):
-    """c = a @ b where b and c are at most LANES columns wide: b is packed, and filled up with zeros."""
-    packed = np.zeros((b.shape[0], LANES), c.dtype)
-    for k in range(b.shape[0]):
-        row, out = b[k], packed[k]
-        for j in range(row.size):
-            out[j] = row[j]
-    tile = np.empty((M_BLOCK, LANES), c.dtype)
-    for above in range(0, c.shape[0], M_BLOCK):
-        rows = min(M_BLOCK, c.shape[0] - above)
-        tile[:] = 0
-        add_product(a[above : above + rows], packed, tile[:rows])
-        for i in range(rows):
-            sums, out = tile[i], c[above + i]
-            for j in range(out.size):
-                out[j] = sums[j]
+def _product(a, b, c, add):
+    """c = a @ b, or += where ``add``: a (M, K) and b (K, N) in any layout, rows of c (M, N) contiguous."""
+    (M, K), N = a.shape, b.shape[1]
+    packed = np.empty((min(K, K_BLOCK), LANES), c.dtype)
+    beside = np.empty((M if N % LANES else 0, LANES), c.dtype)  # where a tile reaches beyond the last column
+    as_it_lies = b.strides[1] == b.itemsize and b.strides[0] <= PAGES
+    for k0 in range(0, K, K_BLOCK):
+        rows_of_a = a[:, k0 : k0 + K_BLOCK]
+        fresh = k0 == 0 and not add
+        for j0 in range(0, N, LANES):
+            panel, out = b[k0 : k0 + K_BLOCK, j0 : j0 + LANES], c[:, j0 : j0 + LANES]
+            whole = out.shape[1] == LANES
+            if not (whole and as_it_lies):
+                pack_panel(panel, packed[: panel.shape[0]])
+                panel = packed[: panel.shape[0]]
+            tiles(rows_of_a, panel, out if whole else beside, fresh or not whole)
+            if not whole:
+                for i in range(M):
+                    for j in range(out.shape[1]):
+                        out[i, j] = beside[i, j] if fresh else out[i, j] + beside[i, j]
 
 
-def matmul(a: Array, b: Array) -> Array:
-    """Return a @ b by BLAS; a stack of matrices times one matrix is one large product."""
-    K = a.shape[-1]
-    if a.ndim > 2 and b.ndim == 2:
-        return matmul(np.ascontiguousarray(a).reshape(-1, K), b).reshape(*a.shape[:-1], b.shape[1])
-    rest = K % 32
-    if rest and K > SHORT and a.dtype == np.float32 and a.ndim > 1 and b.ndim > 1 and b.shape[-2] == K:
-        product: Array = np.matmul(a[..., :-rest], b[..., :-rest, :])
-        product += np.matmul(a[..., -rest:], b[..., -rest:, :])
-        return product
-    return np.matmul(a, b)
+@inner
+def _block_sizes(M, N, stack, itemsize):
+    """Return the rows and columns of a block of c: about the same for all blocks, and a whole number of tiles."""
+    across = (N + N_BLOCK - 1) // N_BLOCK
+    down = (M + M_BLOCK - 1) // M_BLOCK
+    if down * across * stack < ENOUGH:
+        down *= 2
+    tile = SUMS * WIDTH // (LANES * itemsize)
+    return ((M + down - 1) // down + tile - 1) // tile * tile, N_BLOCK
+
+
+@strided
+@parallel
+def matmul_v6(a, b, c):
+    m, n = _block_sizes(c.shape[0], c.shape[1], 1, c.itemsize)
+    down, across = (c.shape[0] + m - 1) // m, (c.shape[1] + n - 1) // n
+    for task in prange(down * across):
+        i, j = task % down * m, task // down * n
+        _product(a[i : i + m], b[:, j : j + n], c[i : i + m, j : j + n], False)
+
+
+@strided
+@parallel
+def matmul_v7(a, b, c, bias, residual, activation, add):
+    m, n = _block_sizes(c.shape[1], c.shape[2], c.shape[0], c.itemsize)
+    down, across = (c.shape[1] + m - 1) // m, (c.shape[2] + n - 1) // n
+    for task in prange(c.shape[0] * down * across):
+        matrix, block = task // (down * across), task % (down * across)
+        i, j = block % down * m, block // down * n
+        rows, columns = slice(i, i + m), slice(j, j + n)
+        out = c[matrix, rows, columns]
+        _product(a[matrix, rows], b[matrix, :, columns], out, add)
+        finish(out, bias[columns], residual[matrix : matrix + 1, rows, columns], activation)

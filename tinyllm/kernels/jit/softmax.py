@@ -23,6 +23,7 @@ from .elementary import exp
 from .registers import LANES, lanes
 
 BLOCK = 16  # rows a thread takes at a time
+PIECE = 2048  # entries of a row at a time: they stay in the first cache
 
 
 @inner
@@ -49,11 +50,20 @@ def highest_of(row):
 
 
 @inner
-def total_of(row, highest):
-    total = row.dtype.type(0)
-    for j in range(row.size):
-        total += exp(row[j] - highest)
-    return total
+def highest_and_total(row):
+    # The maximum and the sum of exp(row - maximum), a piece at a time: each is read once, and a higher maximum makes
+    # what was added up before smaller. A piece of nothing but -inf adds nothing, and a row of them is NaN.
+    number = row.dtype.type
+    highest, total = number(-np.inf), number(0)
+    for start in range(0, row.size, PIECE):
+        piece, before = row[start : start + PIECE], highest
+        peak = highest_of(piece)
+        if peak != -np.inf:
+            highest = peak if peak > highest else highest
+            total *= exp(before - highest)
+            for j in range(piece.size):
+                total += exp(piece[j] - highest)
+    return highest, total if highest > -np.inf else number(np.nan)
 
 
 @compiled
@@ -104,16 +114,16 @@ def softmax_backward_v1(p, dp, dx):
 @compiled
 def logsumexp_v1(x, lse):
     for i in range(x.shape[0]):
-        highest = highest_of(x[i])
-        lse[i] = highest + math.log(total_of(x[i], highest))
+        highest, total = highest_and_total(x[i])
+        lse[i] = highest + math.log(total)
 
 
 @compiled
 def log_softmax_v1(x, logp):
     for i in range(x.shape[0]):
         row, out = x[i], logp[i]
-        highest = highest_of(row)
-        log_total = x.dtype.type(math.log(total_of(row, highest)))
+        highest, total = highest_and_total(row)
+        log_total = x.dtype.type(math.log(total))
         for j in range(row.size):
             out[j] = (row[j] - highest) - log_total
 

@@ -1,0 +1,121 @@
+"""A GPT's weights as decoding holds them: laid out once, read for every token, in full or in 8 or 4 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from ..errors import ConfigError, nearest
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FORMATS = ("float32", "int8", "int4", "int4x8")  # the last: products of 4-bit weights and x in 8 bits
+_QUANTIZE = {"int8": kernels.quantize_8, "int4": kernels.quantize_4, "int4x8": kernels.quantize_4}
+_PRODUCT = {"int8": kernels.linear_8, "int4": kernels.linear_4, "int4x8": kernels.linear_4_by_8}
+_ALIGNED = 64  # bytes: a line of the processor's cache
+
+
+def checked(weights: str | None) -> str | None:
+    """Return the name of a format, if there is one of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if weights is not None and weights not in FORMATS:
+        hint = nearest(str(weights), FORMATS) or ", ".join(FORMATS) + ", or None for the model's own"
+        raise ConfigError(f"Decoder: there is no format {weights!r} of weights", hint=hint)
+    return weights
+
+
+class Matrix:
+    r"""One matrix (N, C) with its bias (N,), and the product of rows of numbers with it: y = x w^T + b.
+
+    Args:
+        weights: "int8", "int4" or "int4x8"; anything else keeps w as it is.
+        dtype: of x, y and what is not quantized.
+        w, b: (N, C), and (N,) or None.
+
+    Example:
+        >>> Matrix("int8", np.float32, np.ones((3, 64)))(np.ones((1, 64), np.float32)).round(2)
+        array([[64., 64., 64.]], dtype=float32)
+    """
+
+    def __init__(self, weights: str | None, dtype: Any, w: Array, b: Array | None = None) -> None:
+        w = w.astype(dtype, copy=False)
+        quantize = _QUANTIZE.get(str(weights))
+        self.product: Callable[..., Array] = _PRODUCT.get(str(weights), _product)
+        self.arrays: list[Array] = list(quantize(w)) if quantize else [w]
+        self.b = None if b is None else b.astype(dtype, copy=False)
+
+    def __call__(self, x: Array) -> Array:
+        """Return x w^T + b for x (..., C)."""
+        return self.product(x, *self.arrays, self.b)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that a product reads."""
+        return sum(a.nbytes for a in self.arrays) + (0 if self.b is None else self.b.nbytes)
+
+
+class Layer:
+    """The matrices and norms of one block of a GPT, and what bends its hidden numbers: each a function of arrays.
+
+    The two matrices that widen in a SwiGLU become one, gate above up, so that they are one product.
+    """
+
+    def __init__(self, block: Any, weights: str | None, dtype: Any) -> None:
+        def matrix(*linears: Any) -> Matrix:
+            w, b = ([getattr(linear, name) for linear in linears] for name in ("weight", "bias"))
+            return Matrix(weights, dtype, _stacked(w), None if b[0] is None else _stacked(b))
+
+        gated = hasattr(block.mlp, "gate")
+        self.norm1, self.norm2 = norm(block.norm1, dtype), norm(block.norm2, dtype)
+        self.qkv, self.out, self.down = matrix(block.attn.qkv), matrix(block.attn.out), matrix(block.mlp.down)
+        self.up = matrix(block.mlp.gate, block.mlp.up) if gated else matrix(block.mlp.up)
+        self.bend = _swiglu if gated else kernels.gelu_tanh
+        self.matrices = [self.qkv, self.out, self.up, self.down]
+
+
+def norm(module: Any, dtype: Any) -> Callable[[Array], Array]:
+    """Return what a LayerNorm or an RMSNorm does to x (..., C), as a function of arrays."""
+    gain, eps = module.gain.data.astype(dtype, copy=False), module.eps
+    if not hasattr(module, "bias"):
+        return lambda x: kernels.rms_norm(x, gain, eps)[0]
+    bias = np.zeros_like(gain) if module.bias is None else module.bias.data.astype(dtype, copy=False)
+    return lambda x: kernels.layer_norm(x, gain, bias, eps)[0]
+
+
+def side_by_side(matrices: list[Matrix]) -> None:
+    """Move the arrays of all matrices into one piece of memory.
+
+    The system gives large pages to large pieces only, and every page has to be looked up: a model's 8-bit matrices of 1
+    or 2 MB each were read at 18 GB/s on small pages, and at 29 on large ones.
+    """
+    lines = sum(-(-a.nbytes // _ALIGNED) for matrix in matrices for a in matrix.arrays)
+    memory = np.empty((lines + 1) * _ALIGNED, np.uint8)
+    start = -memory.ctypes.data % _ALIGNED
+    for matrix in matrices:
+        for i, a in enumerate(matrix.arrays):
+            moved = memory[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
+            moved[:] = a
+            moved.flags.writeable = False
+            matrix.arrays[i] = moved
+            start += -(-a.nbytes // _ALIGNED) * _ALIGNED
+
+
+def _product(x: Array, w: Array, b: Array | None) -> Array:
+    y = kernels.matmul(x, w.T)
+    return y if b is None else y + b
+
+
+def _swiglu(x: Array) -> Array:
+    half = x.shape[-1] // 2
+    return kernels.swiglu(x[..., :half], x[..., half:])
+
+
+def _stacked(parameters: list[Any]) -> Array:
+    """Return the rows of all parameters in one array: a single one as it is."""
+    return parameters[0].data if len(parameters) == 1 else np.concatenate([p.data for p in parameters])
