@@ -5,8 +5,8 @@
 
 The model has GPT-2's shape (124M parameters) and random weights. A step reads one token and gives the logits of the
 next. It cannot be faster than memory delivers every weight once, and the keys and values so far: that is the roofline.
-PyTorch is a loop over tensors with a cache allocated once (torch_decode.py); transformers is ``GPT2LMHeadModel``, called
-with its own cache. Both calculate in float32, and are what 8 and 4 bits are compared with, too.
+PyTorch is a loop over tensors with a cache allocated once (torch_decode.py); transformers is ``GPT2LMHeadModel`` with
+its own cache. Both calculate in float32, and are what 8 and 4 bits are compared with, too.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def _case(name: str, c: dict[str, int], batch: int, T: int, weights: str, sweep:
     sizes = f"L {c['n_layer']} C {c['n_embd']}" if sweep else weights
     return {
         "name": f"{name}, batch {batch}, {sizes}, {T} tokens before", "configuration": c, "batch": batch, "T": T,
-        "weights": weights, "tokens": batch, "flop": 2 * batch * matrices, "bytes": int(BYTES[weights] * matrices) + cache,
-        "compare": False, "sweep": sweep or [],
+        "weights": weights, "tokens": batch, "flop": 2 * batch * matrices,
+        "bytes": int(BYTES[weights] * matrices) + cache, "compare": False, "sweep": sweep or [],
     }  # fmt: skip
 
 

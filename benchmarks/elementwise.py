@@ -4,7 +4,8 @@
     python benchmarks/elementwise.py --only layer_norm --json out.json --plot elementwise.svg
 
 Each kernel at two sizes, one that stays in the caches and one that does not, and two of them over a range of sizes.
-They are bound by memory: what counts is GB/s, of the bytes that must be read and written once. NumPy's is our reference.
+They are bound by memory: what counts is GB/s, of the bytes that must be read and written once. NumPy's is our
+reference.
 """
 
 from __future__ import annotations
@@ -43,11 +44,6 @@ class Kernel:
     torch: Callable[..., Any] | None = None
     jax: Callable[..., Any] | None = None
     in_place: bool = False
-
-
-def _aten(name: str) -> Callable[..., Any]:
-    """Call PyTorch's own backward kernel, without what autograd adds."""
-    return lambda torch, *args: getattr(torch.ops.aten, name)(*args)
 
 
 def _layer_norm_jax(jax: Any, x: Any, g: Any, b: Any) -> Any:
@@ -94,7 +90,12 @@ KERNELS: dict[str, Kernel] = {
         torch=lambda t, x, dy: t.ops.aten.gelu_backward(dy, x, approximate="tanh"),
         jax=_through(lambda j, x: j.nn.gelu(x)),
     ),
-    "silu": Kernel("x", "y", 2, 4, flat=True, torch=lambda t, x: t.nn.functional.silu(x), jax=lambda j, x: j.nn.silu(x)),
+    "gelu_tanh_again": Kernel("x dy", "y dx", 4, 20, flat=True),
+    "add": Kernel("x y", "s", 3, 1, flat=True, torch=lambda t, x, y: x + y, jax=lambda j, x, y: x + y),
+    "silu": Kernel(
+        "x", "y", 2, 4, flat=True,
+        torch=lambda t, x: t.nn.functional.silu(x), jax=lambda j, x: j.nn.silu(x),
+    ),
     "swiglu": Kernel(
         "gate up", "y", 3, 5, flat=True,
         torch=lambda t, gate, up: t.nn.functional.silu(gate) * up, jax=lambda j, gate, up: j.nn.silu(gate) * up,
@@ -112,6 +113,11 @@ KERNELS: dict[str, Kernel] = {
         torch=lambda t, x, g, mean, rstd, dy: t.ops.aten.native_layer_norm_backward(
             dy, x, g.shape, mean[:, None], rstd[:, None], g, g, [True, True, True]
         ),
+    ),
+    "add_layer_norm": Kernel(
+        "x r g b", "s y mean rstd", 4, 9, static=EPS,
+        torch=lambda t, x, r, g, b: (s := x + r, t.nn.functional.layer_norm(s, g.shape, g, b, 1e-5)),
+        jax=lambda j, x, r, g, b: (x + r, _layer_norm_jax(j, x + r, g, b)),
     ),
     "rms_norm": Kernel(
         "x g", "y rstd", 2, 4, static=EPS,
@@ -167,8 +173,8 @@ def _case(name: str, N: int, C: int, sweep: str = "") -> Case:
     kernel = KERNELS[name]
     entries = N * C
     return {
-        "name": f"{name} {N}x{C}" + (", C sweep" if sweep else ""), "kernel": name, "N": N, "C": C, "work": entries, "group": name,
-        "flop": kernel.flop * entries, "bytes": 4 * kernel.passes * entries,
+        "name": f"{name} {N}x{C}" + (", C sweep" if sweep else ""), "kernel": name, "N": N, "C": C,
+        "work": entries, "group": name, "flop": kernel.flop * entries, "bytes": 4 * kernel.passes * entries,
         "sweep": [[name, sweep, C]] if sweep else [], "compare": name not in IN_ANOTHER_FORM,
         "probe": {"N": 32, "C": 64, "work": 32 * 64},
     }  # fmt: skip
@@ -248,7 +254,7 @@ def _ours(name: str, kernel: Kernel, arrays: dict[str, Any], static: list[Any]) 
         lr, beta1, beta2, eps, decay, step = ADAMW
         values = {key: x.copy().reshape(-1) for key, x in arrays.items()} | {
             "decay": 1 - lr * decay, "beta1": beta1, "beta2": beta2, "rate": lr / (1 - beta1**step),
-            "root": (1 - beta2**step) ** -0.5, "eps": eps,
+            "root": (1 - beta2**step) ** -0.5, "eps": eps, "scale": 1.0,
         }  # fmt: skip
         values["g"] = solid(values["g"])
         rungs, skipped = timed_rungs(name, values, "p")
@@ -265,6 +271,7 @@ def _ours(name: str, kernel: Kernel, arrays: dict[str, Any], static: list[Any]) 
     vectors = {"mean": rows, "rstd": rows, "losses": rows, "lse": rows, "dg": columns, "db": columns}
     values = {key: solid(laid_out(x)) for key, x in arrays.items()}
     values |= dict(kernel.static)
+    values["ds"] = solid(np.empty((0, *columns), np.float32))  # nothing comes along the residual stream
     values |= {key: np.zeros(vectors.get(key, first.shape), np.float32) for key in kernel.outputs.split()}
     if name == "dropout":
         p, seed = static

@@ -8,6 +8,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path as MarkerPath
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from report import OURS, Row
 from roofline import Ceilings
@@ -65,7 +67,7 @@ def points_under(rows: list[Row]) -> dict[str, list[tuple[float, float]]]:
         if not (row.get("flop") and row.get("bytes")) or row.get("dtype") != "float32":
             continue
         intensity = row["flop"] / row["bytes"]
-        mine = "rungs below" if row.get("rung") else OURS
+        mine = _number(row["rung"]) if row.get("rung") else OURS
         for who, seconds in ((mine, row["ours"]), (row["peer"], row["peer_seconds"])):
             if who and seconds:
                 points.setdefault(who, {})[intensity, row["flop"] / seconds] = None
@@ -89,13 +91,14 @@ def _roofline(ax: Axes, points: dict[str, list[tuple[float, float]]], ceilings: 
         side: Any = {"ha": "right", "va": "bottom"} if above else {"ha": "left", "va": "top"}
         ax.text(x, y, f"{name} {bandwidth / 1e9:.0f} GB/s", color=GRAY, fontsize=8.5, **side)
     ax.text(high / 1.15, peak / 1e9 * 1.12, f"float32 {peak / 1e9:.0f} GFLOP/s", color=GRAY, fontsize=8.5, ha="right")
-    for who in ("rungs below", *LOOKS):
-        if found := points.get(who):
-            color, marker, _ = LOOKS.get(who, (SKY, ".", ""))
-            ax.scatter(
-                [x for x, _ in found], [y / 1e9 for _, y in found], s=26, color=color, marker=marker, label=who,
-                facecolors=color if who == OURS else "none" if marker != "." else color, zorder=3 if who == OURS else 2,
-            )  # fmt: skip
+    for who in sorted(points, key=lambda who: list(LOOKS).index(who) if who in LOOKS else -1):
+        found = points[who]
+        color, marker, _ = LOOKS.get(who, (GRAY, _digit(who), ""))
+        ax.scatter(
+            [x for x, _ in found], [y / 1e9 for _, y in found], s=28, marker=marker, label=who, linewidths=1.0,
+            edgecolors=color if who in LOOKS else "none", facecolors="none" if who in LOOKS and who != OURS else color,
+            zorder=3 if who == OURS else 2,
+        )  # fmt: skip
     _plain_numbers(ax)
     ax.grid(True, axis="both")
     ax.set_xlabel("arithmetic intensity (operations per byte that must be moved)")
@@ -109,17 +112,18 @@ def _slopes(ax: Axes, lines: list[Slope]) -> None:
     rungs = [one for one in lines if one.candidate not in LOOKS]
     unit = lines[0].unit
     scale = 1e3 if unit == "seconds" else 1e-6
-    for i, one in enumerate(rungs):
-        label = f"{one.candidate.rpartition('_')[2]}: {one.exponent:.2f}"
-        color = (SKY, GRAY)[i % 2]
-        ys = [scale * y for y in one.seconds]
-        ax.plot(one.sizes, ys, color=color, linewidth=1, marker=".", markersize=4, label=label)
+    for one in rungs:
+        name = _number(one.candidate)
+        ax.plot(
+            one.sizes, [scale * y for y in one.seconds], color=SKY, linewidth=1, marker=_digit(name), markersize=5.5,
+            markerfacecolor=GRAY, markeredgecolor=GRAY, markeredgewidth=0, label=f"{name}: {one.exponent:.2f}",
+        )  # fmt: skip
     for one in doors:
         color, marker, style = LOOKS[one.candidate]
         ax.plot(
-            one.sizes, [scale * y for y in one.seconds], linestyle=style, color=color, marker=marker, markersize=4.5, linewidth=1.6,
-            markerfacecolor=color if one.candidate == OURS else "none", label=f"{one.candidate}: {one.exponent:.2f}",
-            zorder=3 if one.candidate == OURS else 2,
+            one.sizes, [scale * y for y in one.seconds], linestyle=style, color=color, marker=marker,
+            markersize=4.5, linewidth=1.6, markerfacecolor=color if one.candidate == OURS else "none",
+            label=f"{one.candidate}: {one.exponent:.2f}", zorder=3 if one.candidate == OURS else 2,
         )  # fmt: skip
     ax.set(xscale="log", yscale="log")
     sizes = sorted({size for one in lines for size in one.sizes})
@@ -134,6 +138,18 @@ def _slopes(ax: Axes, lines: list[Slope]) -> None:
         title="exponent, fitted", fontsize=7.5, title_fontsize=8, handlelength=2.4, ncol=3, columnspacing=1.2,
         loc="upper center", bbox_to_anchor=(0.5, -0.14),
     )  # fmt: skip
+
+
+def _number(rung: str) -> str:
+    """Return the number of a rung as it is shown: "v3" for attention_v3."""
+    return rung.rpartition("_")[2]
+
+
+def _digit(number: str) -> MarkerPath:
+    """Return the mark of a rung: its number, in the middle of the point."""
+    text = TextPath((0, 0), number.removeprefix("v"), size=1)
+    box = text.get_extents()
+    return MarkerPath(text.vertices - [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], text.codes)
 
 
 MEANINGS = {"T": "tokens in a sequence", "C": "channels", "L": "layers", "n": "rows and columns"}

@@ -4,9 +4,10 @@
     python benchmarks/memory.py --only attention --json out.json --plot memory.svg
 
 Peak memory of a process that does nothing else: above its size when everything is loaded (it has run once on the
-smallest inputs), above its size when the library is imported, and the whole of it. Each figure is the median over fresh processes. In the
-rows ``ours`` and ``peer_seconds`` are bytes, also given as ``ours_bytes`` and ``peer_bytes``. Bytes saved by an op are
-those that its forward pass keeps for its backward pass, each array counted once, weights not at all.
+smallest inputs), above its size when the library is imported, and the whole of it. Each figure is the median over
+fresh processes. In the rows ``ours`` and ``peer_seconds`` are bytes, also given as ``ours_bytes`` and ``peer_bytes``.
+Bytes saved by an op are those that its forward pass keeps for its backward pass, each array counted once, weights not
+at all.
 """
 
 from __future__ import annotations

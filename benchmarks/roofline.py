@@ -20,6 +20,7 @@ from turns import Candidate, Case, Timed, launch, take_turns
 
 FAR = 512 << 20  # bytes: in no cache
 NEAR = 16 << 20  # bytes: in the last cache of most machines
+STEPS = 200_000  # of multiply-adds, about half a millisecond
 DTYPES = ("float32", "float64")
 
 
@@ -47,6 +48,15 @@ class Ceilings:
     def bandwidth(self, moved: float) -> float:
         """Return the bytes a second that can be read of an amount that fits into the caches, or does not."""
         return (self.cache if moved <= NEAR else self.memory).get("all", 0.0)
+
+    def raise_to(self, other: Ceilings) -> None:
+        """Take the higher of two measurements."""
+        mine, theirs = [self.memory, self.cache], [other.memory, other.cache]
+        for dtype in self.arithmetic:
+            mine.append(self.arithmetic[dtype])
+            theirs.append(other.arithmetic.get(dtype, {}))
+        for here, there in zip(mine, theirs, strict=True):
+            here |= {key: max(rate, here.get(key, 0.0)) for key, rate in there.items()}
 
     def seen(self, what: str, rate: float, dtype: str) -> None:
         """Raise the peak when something was faster than the loop that should have shown it."""
@@ -97,12 +107,11 @@ def _bound(amount: int, function: Any, *args: Any) -> Callable[[], int]:
     return run
 
 
-def measure(ours: Candidate, threads: int, quick: bool = False) -> Ceilings:
+def measure(ours: Candidate, threads: int) -> Ceilings:
     """Measure the ceilings in our own process; where there is no Numba nothing is known."""
     found = Ceilings(threads)
-    steps = 20_000 if quick else 100_000
     for dtype in DTYPES:
-        rates = _rates(ours, {"what": dtype, "steps": steps, "threads": threads})
+        rates = _rates(ours, {"what": dtype, "steps": STEPS, "threads": threads})
         if rates:
             found.arithmetic[dtype], found.source[dtype] = rates, "multiply-adds in registers"
     found.cache = _rates(ours, {"what": "read", "bytes": NEAR, "threads": threads})

@@ -31,25 +31,29 @@ def ladder(name: str) -> dict[str, Any]:
 
 
 def timed_rungs(
-    name: str, values: Mapping[str, Any], result: str, before: Callable[[], Any] | None = None
+    name: str,
+    values: Mapping[str, Any] | Callable[[set[str]], Mapping[str, Any]],
+    result: str,
+    before: Callable[[], Any] | None = None,
 ) -> tuple[dict[str, Timed], dict[str, str]]:
     """Return what runs each rung of a ladder, and for rungs that cannot be called with these values, why.
 
     Args:
         name: of the ladder.
-        values: arguments by name: inputs, which are made read-only as the doors do, and outputs.
+        values: arguments by name, inputs and outputs; or what gives them for the names that a rung takes.
         result: which of them holds the result.
         before: runs before each step.
     """
     timed, skipped = {}, {}
     for rung_name, rung in ladder(name).items():
         formal = inspect.signature(rung.py_func).parameters.values()
-        missing = [p.name for p in formal if p.name not in values and p.default is p.empty]
+        given = values({p.name for p in formal}) if callable(values) else values
+        missing = [p.name for p in formal if p.name not in given and p.default is p.empty]
         if missing:
             skipped[rung_name] = f"it takes {missing[0]!r}, which this benchmark does not know"
             continue
-        args = [values[p.name] for p in formal if p.name in values]
-        timed[rung_name] = Timed(caller(rung, args, values.get(result)), before=before, slow=True)
+        args = [given[p.name] for p in formal if p.name in given]
+        timed[rung_name] = Timed(caller(rung, args, given.get(result)), before=before, slow=True)
     return timed, skipped
 
 

@@ -42,7 +42,8 @@ class Slope:
         """Return it as JSON can hold it."""
         return {
             "line": self.line, "candidate": self.candidate, "axis": self.axis, "sizes": list(self.sizes),
-            self.unit: list(self.seconds), "exponent": round(self.exponent, 3), "exponent_of_last_two": round(self.last, 3),
+            self.unit: list(self.seconds), "exponent": round(self.exponent, 3),
+            "exponent_of_last_two": round(self.last, 3),
         }  # fmt: skip
 
 

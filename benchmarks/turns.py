@@ -27,8 +27,12 @@ from pathlib import Path
 from typing import Any
 
 SETTLE = 0.1  # seconds in which the thread pool of the one before stops spinning on this one's cores
-IN_A_ROW = 3  # timed steps in a turn, after one that only wakes the candidate up
+WAKE = (
+    0.08  # seconds of untimed steps before timed ones: threads that slept wake up on one core, and stay there for 40 ms
+)
+IN_A_ROW = 5  # timed steps in a turn
 AT_LEAST = 5  # timed steps of whatever is timed at all
+MANY = 10_000  # untimed steps at most
 PATIENCE = 0.5  # seconds: what takes longer is not called twice before it is timed
 
 Case = dict[str, Any]
@@ -153,11 +157,12 @@ def take_turns(
     limit: float = math.inf,
     step: float = 0.003,
     settle: float = SETTLE,
+    wake: float = WAKE,
 ) -> tuple[list[Series], dict[str, str]]:
     """Let every candidate set up a case and warm up, then let them alternate.
 
-    A turn begins with a pause, in which the others' threads go to sleep, and everything that is timed in it with a step
-    that is not. What is short is repeated until a step lasts ``step`` seconds.
+    A turn begins with a pause, in which the others' threads go to sleep, and everything that is timed in it with steps
+    that are not, in which its own wake up. What is short is repeated until a step lasts ``step`` seconds.
 
     Returns:
         A Series for each thing timed, and for each thing that was not, why.
@@ -174,7 +179,7 @@ def take_turns(
         left_out |= answer["skipped"]
         mine = []
         for name, about in answer["timed"].items():
-            one = Series(candidate.name, name, result=about["result"], facts=answer["facts"])
+            one = Series(candidate.name, name, result=about["result"], facts=dict(answer["facts"]))
             steps = IN_A_ROW if about["seconds"] < 0.1 else math.ceil(AT_LEAST / rounds)
             mine.append((one, steps))
         series += [one for one, _ in mine]
@@ -183,7 +188,7 @@ def take_turns(
         for candidate, mine in turns:
             time.sleep(settle)
             for one, steps in mine:
-                answer = candidate.ask(do="time", name=one.name, steps=steps)
+                answer = candidate.ask(do="time", name=one.name, steps=steps, wake=wake)
                 one.turns.append(answer.get("seconds", []))
                 one.seconds += answer.get("seconds", [])
                 one.facts |= answer.get("facts", {})
@@ -200,9 +205,7 @@ class Server:
         self.name = name
         self.timed: dict[str, Timed] = {}
         self.repeats: dict[str, int] = {}
-        self.rates: dict[
-            tuple[str, str, str], float
-        ] = {}  # work in a second, to foresee how long a larger case will take
+        self.rates: dict[tuple[str, str, str], float] = {}  # work in a second: how long a larger case will take
 
     def prepare(self, module: str, case: Case, limit: float, step: float, warm: bool = True) -> Case:
         """Set up a case, warm up whatever will not take too long, and find how often a step repeats it."""
@@ -267,10 +270,14 @@ class Server:
         """Do something once, untimed, and return what it returned."""
         return {"last": reported(self.timed[name].run())}
 
-    def time(self, name: str, steps: int) -> Case:
-        """Time a few steps in a row, after one that is not timed."""
+    def time(self, name: str, steps: int, wake: float = 0.0) -> Case:
+        """Time a few steps in a row, after some that are not timed: one, or as many as ``wake`` seconds hold."""
         one, repeat, seconds = self.timed[name], self.repeats[name], []
-        for _ in range(steps + 1):
+        end, untimed = time.perf_counter() + wake, 0
+        while untimed < 1 or (time.perf_counter() < end and untimed < MANY):
+            self._once(one)
+            untimed += 1
+        for _ in range(steps):
             if one.before:
                 one.before()
             began = time.perf_counter()
@@ -278,7 +285,7 @@ class Server:
                 last = one.run()
             seconds.append((time.perf_counter() - began) / repeat)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return {"seconds": seconds[1:], "facts": {"peak_megabytes": peak, "last": reported(last)}}
+        return {"seconds": seconds, "facts": {"peak_megabytes": peak, "last": reported(last)}}
 
 
 def reported(value: Any) -> Any:
