@@ -20,7 +20,13 @@ from tinyllm.kernels.warm import FEW, MANY, sample_inputs
 
 NAMES = sorted(DOORS)
 # which arguments are updated
-IN_PLACE = {"adamw": (0, 2, 3), "adamw_flat": (0, 2, 3), "add_to": (0,), "cross_entropy_chunk": (0,), "matmul_into": (2,)}
+IN_PLACE = {
+    "adamw": (0, 2, 3),
+    "adamw_flat": (0, 2, 3),
+    "add_to": (0,),
+    "cross_entropy_chunk": (0,),
+    "matmul_into": (2,),
+}
 
 
 def call(name, args, backend):

@@ -117,9 +117,7 @@ def test_stacks_rows_and_columns_as_in_numpy(who, dtype, rng, monkeypatch):
         a, b = draw(rng, dtype, *one), draw(rng, dtype, *two)
         got = kernels.matmul(a, b)
         assert got.dtype == dtype
-        np.testing.assert_allclose(
-            got, np.matmul(*wide(a, b)), rtol=0, atol=tolerance(dtype, one[-1]), strict=False
-        )
+        np.testing.assert_allclose(got, np.matmul(*wide(a, b)), rtol=0, atol=tolerance(dtype, one[-1]), strict=False)
     a, b = draw(rng, dtype, 4, 3, 20, 30), draw(rng, dtype, 4, 3, 25, 30)
     turned = kernels.matmul(a.swapaxes(0, 1), b.swapaxes(0, 1).swapaxes(-1, -2))
     np.testing.assert_allclose(turned, np.einsum("xhik,xhjk->hxij", *wide(a, b)), rtol=0, atol=tolerance(dtype, 30))

@@ -13,7 +13,15 @@ from tinyllm.kernels import TABLE, jit
 from tinyllm.kernels.dropout import scale_of, start_of, threshold_of
 from tinyllm.kernels.jit.addresses import blocks_of, solid_arrays
 
-IN_PLACE = {"adamw", "adamw_flat", "add_to", "cross_entropy_chunk", "epilogue", "gemv", "sum_of_squares_of"}  # with tests of their own
+IN_PLACE = {
+    "adamw",
+    "adamw_flat",
+    "add_to",
+    "cross_entropy_chunk",
+    "epilogue",
+    "gemv",
+    "sum_of_squares_of",
+}  # with tests of their own
 SIZES = (1, 7, 63, 64, 65)
 MODULES = [importlib.import_module(f"tinyllm.kernels.jit.{m.name}") for m in pkgutil.iter_modules(jit.__path__)]
 RUNGS = {
