@@ -37,9 +37,8 @@ def test_people_get_a_line_for_each_thing(tinyllm):
     done = tinyllm("info")
     assert done.code == 0
     starts = [line.split()[0] for line in done.out.splitlines()]
-    assert starts[:9] == [
-        *["tinyllm", "python", "packages", "machine", "threads", "BLAS", "kernels", "products", "numba"]
-    ]
+    expected = ["tinyllm", "python", "packages", "machine", "threads", "BLAS", "kernels", "products", "numba"]
+    assert starts[:9] == expected
     assert "\x1b" not in done.out
 
 

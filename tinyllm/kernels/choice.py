@@ -8,7 +8,8 @@ change its bits because of what was measured in passing, so before there is a fi
 processor has multiply-adds of vectors. What is picked does not depend on how many threads there are.
 
 BLAS has to be a tenth faster to be picked. Its threads go on spinning for a while when it is done, on the cores that
-whatever comes next would like to have, and its bits depend on how many there are.
+whatever comes next would like to have, and its bits depend on how many there are. For the same reason little products
+are not measured at all: waking its threads for one costs the next kernel more than the product can save.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from ..errors import CheckpointError
 FORMS = ("nn", "nt", "tn")
 # Of each class of shapes, the (M, N, K) that is measured.
 SHAPES = {
-    "little": (64, 96, 128),
     "even": (768, 384, 256),
     "wide": (192, 8192, 128),
     "tall": (8192, 128, 192),

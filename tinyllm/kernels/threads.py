@@ -17,7 +17,7 @@ otherwise. All of this must be settled before Numba loads its pool: the first ke
 Several Python threads may call kernels at once, and a process whose kernels have run may be forked: see launch.py.
 
 No result depends on the number of threads: kernels split their work the same way however many share it. For BLAS we
-cannot promise: jit/matmul.py says how far it goes.
+cannot promise: jit/products.py says how far it goes.
 """
 
 from __future__ import annotations
