@@ -95,9 +95,9 @@ def _roofline(ax: Axes, points: dict[str, list[tuple[float, float]]], ceilings: 
         found = points[who]
         color, marker, _ = LOOKS.get(who, (GRAY, _digit(who), ""))
         ax.scatter(
-            [x for x, _ in found], [y / 1e9 for _, y in found], s=28 if who in LOOKS else 55, marker=marker, label=who, linewidths=1.0,
-            edgecolors=color if who in LOOKS else "none", facecolors="none" if who in LOOKS and who != OURS else color,
-            zorder=3 if who == OURS else 2,
+            [x for x, _ in found], [y / 1e9 for _, y in found], s=28 if who in LOOKS else 55, marker=marker, label=who,
+            linewidths=1.0, edgecolors=color if who in LOOKS else "none", zorder=3 if who == OURS else 2,
+            facecolors="none" if who in LOOKS and who != OURS else color,
         )  # fmt: skip
     _plain_numbers(ax)
     ax.grid(True, axis="both")
