@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as MarkerPath
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from report import OURS, Row
 from roofline import Ceilings
 from slopes import Slope
@@ -95,9 +95,9 @@ def _roofline(ax: Axes, points: dict[str, list[tuple[float, float]]], ceilings: 
         found = points[who]
         color, marker, _ = LOOKS.get(who, (GRAY, _digit(who), ""))
         ax.scatter(
-            [x for x, _ in found], [y / 1e9 for _, y in found], s=28, marker=marker, label=who, linewidths=1.0,
-            edgecolors=color if who in LOOKS else "none", facecolors="none" if who in LOOKS and who != OURS else color,
-            zorder=3 if who == OURS else 2,
+            [x for x, _ in found], [y / 1e9 for _, y in found], s=28 if who in LOOKS else 55, marker=marker, label=who,
+            linewidths=1.0, edgecolors=color if who in LOOKS else "none", zorder=3 if who == OURS else 2,
+            facecolors="none" if who in LOOKS and who != OURS else color,
         )  # fmt: skip
     _plain_numbers(ax)
     ax.grid(True, axis="both")
@@ -115,7 +115,7 @@ def _slopes(ax: Axes, lines: list[Slope]) -> None:
     for one in rungs:
         name = _number(one.candidate)
         ax.plot(
-            one.sizes, [scale * y for y in one.seconds], color=SKY, linewidth=1, marker=_digit(name), markersize=5.5,
+            one.sizes, [scale * y for y in one.seconds], color=SKY, linewidth=1, marker=_digit(name), markersize=7,
             markerfacecolor=GRAY, markeredgecolor=GRAY, markeredgewidth=0, label=f"{name}: {one.exponent:.2f}",
         )  # fmt: skip
     for one in doors:
@@ -130,6 +130,7 @@ def _slopes(ax: Axes, lines: list[Slope]) -> None:
     ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.minorticks_off()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
     _plain_numbers(ax, x=False)
     ax.set_xlabel(f"{lines[0].axis} ({MEANINGS.get(lines[0].axis, 'size')})")
     ax.set_ylabel("milliseconds" if unit == "seconds" else "megabytes")
