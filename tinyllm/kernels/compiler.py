@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
 from .cache import MachineCode
 from .launch import gate
@@ -112,21 +113,24 @@ class strided:
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the kernel; it writes to the argument called c alone."""
-        dtype = arguments[0].dtype
-        if dtype.char not in self._ready:
-            names = self.py_func.__code__.co_varnames
-            self.dispatcher.disable_compile(False)
-            self.dispatcher.compile(
-                tuple(
-                    numba.types.Array(numba.from_dtype(dtype), x.ndim, "A", readonly=name != "c")
-                    if hasattr(x, "ndim")
-                    else numba.typeof(x)
-                    for name, x in zip(names, arguments, strict=False)
-                )
-            )
-            self.dispatcher.disable_compile()
-            self._ready.add(dtype.char)
+        if arguments[0].dtype.char not in self._ready:
+            with global_compiler_lock:  # what is allowed for a moment is allowed to one Python thread
+                self._make_ready(arguments)
         return self.dispatcher(*arguments)
+
+    def _make_ready(self, arguments: tuple[Any, ...]) -> None:
+        dtype, names = arguments[0].dtype, self.py_func.__code__.co_varnames
+        self.dispatcher.disable_compile(False)
+        self.dispatcher.compile(
+            tuple(
+                numba.types.Array(numba.from_dtype(dtype), x.ndim, "A", readonly=name != "c")
+                if hasattr(x, "ndim")
+                else numba.typeof(x)
+                for name, x in zip(names, arguments, strict=False)
+            )
+        )
+        self.dispatcher.disable_compile()
+        self._ready.add(dtype.char)
 
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
