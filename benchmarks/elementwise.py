@@ -90,7 +90,6 @@ KERNELS: dict[str, Kernel] = {
         torch=lambda t, x, dy: t.ops.aten.gelu_backward(dy, x, approximate="tanh"),
         jax=_through(lambda j, x: j.nn.gelu(x)),
     ),
-    "gelu_tanh_again": Kernel("x dy", "y dx", 4, 20, flat=True),
     "add": Kernel("x y", "s", 3, 1, flat=True, torch=lambda t, x, y: x + y, jax=lambda j, x, y: x + y),
     "silu": Kernel(
         "x", "y", 2, 4, flat=True,

@@ -26,7 +26,6 @@ IN_PLACE = {
     "add_to": (0,),
     "cross_entropy_chunk": (0,),
     "matmul_into": (2,),
-    "scatter_add_to": (0,),
 }
 
 

@@ -74,10 +74,6 @@ PAIRS = {
     "silu": ([ROW], plain("silu"), lambda x, d: [kernels.silu_backward(x, d)]),
     "gelu": ([ROW], plain("gelu"), lambda x, d: [kernels.gelu_backward(x, d)]),
     "gelu_tanh": ([ROW], plain("gelu_tanh"), lambda x, d: [kernels.gelu_tanh_backward(x, d)]),
-    "silu_again": ([ROW], plain("silu"), lambda x, d: [kernels.silu_again(x, d)[1]]),
-    "gelu_again": ([ROW], plain("gelu"), lambda x, d: [kernels.gelu_again(x, d)[1]]),
-    "gelu_tanh_again": ([ROW], plain("gelu_tanh"), lambda x, d: [kernels.gelu_tanh_again(x, d)[1]]),
-    "swiglu_again": ([ROW, ROW], plain("swiglu"), lambda *a: kernels.swiglu_again(*a)[1:]),
     "add_layer_norm": ([ROW, ROW, VECTOR, VECTOR], both_ways("add_layer_norm"), add_layer_norm_backward),
     "add_rms_norm": ([ROW, ROW, VECTOR], both_ways("add_rms_norm"), add_rms_norm_backward),
     "cross_entropy_chunk": ([ROW], lambda x: plain("cross_entropy")(x, TARGETS, -100)[0].sum(), cross_entropy_chunk),
@@ -113,4 +109,3 @@ def test_backward_is_the_derivative(name, backend, rng):
 
 def test_every_backward_kernel_is_held_to_a_derivative():
     assert {name.removesuffix("_backward") for name in TABLE if name.endswith("_backward")} <= set(PAIRS)
-    assert {name for name in TABLE if name.endswith("_again")} <= set(PAIRS)

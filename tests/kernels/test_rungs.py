@@ -72,14 +72,6 @@ class Case:
 
     silu_backward = gelu_tanh_backward = swiglu = add = gelu_backward
 
-    def gelu_again(self):
-        return self.line(self.name, 2, outputs=2)
-
-    silu_again = gelu_tanh_again = gelu_again
-
-    def swiglu_again(self):
-        return self.line(self.name, 3, outputs=3)
-
     def log_softmax_backward(self):
         x = [-np.abs(self.draw(self.N, self.size)), self.draw(self.N, self.size)]
         return x, self.empty(x[0].shape), reference(self.name, *x)
@@ -206,11 +198,6 @@ class Case:
     def scatter_add(self):
         index, src = self.rng.integers(0, 11, self.N), self.draw(self.N, self.size)
         return [index, src], [np.zeros((11, self.size), self.dtype)], reference(self.name, index, src, 11)
-
-    def embed(self):
-        wte, wpe, idx = self.draw(11, self.size), self.draw(self.N, self.size), self.rng.integers(0, 11, 2 * self.N)
-        expected = reference(self.name, wte, wpe, idx.reshape(2, self.N))
-        return [wte, wpe, 0, idx], self.empty((2 * self.N, self.size)), [expected[0].reshape(-1, self.size)]
 
     def dropout(self):
         x = self.draw(self.size * 67)

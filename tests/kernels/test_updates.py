@@ -115,29 +115,6 @@ def test_adding_in_place_and_not(backend, rows, rng, dtype):
 
 
 @BACKENDS
-def test_embed_is_token_plus_position(backend, rng, dtype):
-    wte, wpe = rng.standard_normal((11, 5)).astype(dtype), rng.standard_normal((4, 5)).astype(dtype)
-    idx = rng.integers(0, 11, (3, 4)).astype(np.int32)
-    with kernels.use(backend):
-        np.testing.assert_array_equal(kernels.embed(wte, wpe, idx), wte[idx] + wpe)
-        with pytest.raises(RangeError, match=r"embed: index\[1, 2\] is 11, outside of 0 .. 10"):
-            kernels.embed(wte, wpe, np.array([[0, 0, 0, 0], [0, 0, 11, -1]]))
-
-
-@BACKENDS
-@pytest.mark.parametrize("C", [3, 4000])
-def test_scatter_add_to_adds_to_what_is_there(backend, C, rng, dtype):
-    index, table, src = rng.integers(0, 5, 40), rng.integers(0, 9, (5, C)), rng.integers(0, 9, (40, C))
-    table, src = table.astype(dtype), src.astype(dtype)  # whole numbers: no order of adding them gives other bits
-    with kernels.use(backend):
-        expected = table + kernels.scatter_add(index, src, 5)
-        kernels.scatter_add_to(table, index, src)
-        np.testing.assert_array_equal(table, expected)
-        with pytest.raises(RangeError, match=r"scatter_add_to: index\[0\] is 5"):
-            kernels.scatter_add_to(table, np.full(40, 5), src)
-
-
-@BACKENDS
 def test_sum_of_squares_is_added_up_in_float64(backend):
     x = np.full(100_000, 1 / 3, np.float32)
     with kernels.use(backend):

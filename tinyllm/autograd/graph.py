@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import kernels
 from .op import Op
 
 if TYPE_CHECKING:
@@ -74,9 +75,13 @@ def accumulate(order: list[Op], dys: list[Array | None], retain_graph: bool = Fa
                 if slots is None:
                     slots = pending[id(before)] = [None] * len(before.outputs)
                 held = slots[index]
-                if held is not None:  # "+=" over paths, never "="
-                    grad = np.add(grad, held, out=grad if _is_ours(grad, op, sent, grads) else None)
-                slots[index] = grad
+                if held is None:
+                    slots[index] = grad
+                elif _is_ours(grad, op, sent, grads):  # "+=" over paths, never "="
+                    kernels.add_to(grad, held)
+                    slots[index] = grad
+                else:
+                    slots[index] = kernels.add(grad, held)
             elif source.grad is None and not _is_ours(grad, op, sent, grads):
                 source.grad = grad.copy()  # a leaf keeps its gradient and may edit it
             else:
@@ -99,6 +104,6 @@ def _add_to_leaf(leaf: Tensor, grad: Array | None) -> None:
     if leaf.grad is None:
         leaf.grad = grad
     elif leaf.grad.flags.writeable:
-        leaf.grad += grad
+        kernels.add_to(leaf.grad, grad)
     else:
-        leaf.grad = leaf.grad + grad
+        leaf.grad = kernels.add(leaf.grad, grad)

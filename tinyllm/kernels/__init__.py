@@ -13,17 +13,13 @@ from __future__ import annotations
 
 from .activation import (
     gelu,
-    gelu_again,
     gelu_backward,
     gelu_tanh,
-    gelu_tanh_again,
     gelu_tanh_backward,
     sigmoid,
     silu,
-    silu_again,
     silu_backward,
     swiglu,
-    swiglu_again,
     swiglu_backward,
 )
 from .add import add, add_to
@@ -36,7 +32,7 @@ from .norm import add_layer_norm, add_rms_norm, layer_norm, layer_norm_backward,
 from .optimizer import adamw, adamw_all, sum_of_squares, sum_of_squares_of
 from .quantized import dequantize_4, dequantize_8, linear_4, linear_4_by_8, linear_8, quantize_4, quantize_8
 from .rope import rope_angles, rope_half, rope_pairs
-from .scatter import embed, scatter_add, scatter_add_to
+from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, use
 from .threads import threads, use_threads
@@ -62,13 +58,10 @@ __all__ = [
     "dequantize_4",
     "dequantize_8",
     "dropout",
-    "embed",
     "erf",
     "gelu",
-    "gelu_again",
     "gelu_backward",
     "gelu_tanh",
-    "gelu_tanh_again",
     "gelu_tanh_backward",
     "kernel",
     "layer_norm",
@@ -90,17 +83,14 @@ __all__ = [
     "rope_half",
     "rope_pairs",
     "scatter_add",
-    "scatter_add_to",
     "sigmoid",
     "silu",
-    "silu_again",
     "silu_backward",
     "softmax",
     "softmax_backward",
     "sum_of_squares",
     "sum_of_squares_of",
     "swiglu",
-    "swiglu_again",
     "swiglu_backward",
     "threads",
     "use",

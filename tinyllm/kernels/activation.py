@@ -55,17 +55,6 @@ def silu_backward(x: Array, dy: Array) -> Array:
 
 
 @kernel
-def silu_again(x: Array, dy: Array) -> tuple[Array, Array]:
-    r"""Return (silu(x), silu_backward(x, dy)) for the price of the latter: nobody has to keep the former.
-
-    Example:
-        >>> silu_again(np.array([0.0]), np.array([1.0]))
-        (array([0.]), array([0.5]))
-    """
-    return _plain(silu)(x), _plain(silu_backward)(x, dy)
-
-
-@kernel
 def swiglu(gate: Array, up: Array) -> Array:
     r"""Return silu(gate) up: one half of the channels decides how much of the other half passes.
 
@@ -86,17 +75,6 @@ def swiglu_backward(gate: Array, up: Array, dy: Array) -> tuple[Array, Array]:
     """
     s = _sigmoid(gate)
     return dy * up * s * (1 + gate * (1 - s)), dy * gate * s
-
-
-@kernel
-def swiglu_again(gate: Array, up: Array, dy: Array) -> tuple[Array, Array, Array]:
-    r"""Return (y, dgate, dup), y = swiglu(gate, up) being what ``swiglu_backward`` comes across on its way.
-
-    Example:
-        >>> swiglu_again(np.array([0.0]), np.array([3.0]), np.array([1.0]))
-        (array([0.]), array([1.5]), array([0.]))
-    """
-    return _plain(swiglu)(gate, up), *_plain(swiglu_backward)(gate, up, dy)
 
 
 @kernel
@@ -123,17 +101,6 @@ def gelu_backward(x: Array, dy: Array) -> Array:
 
 
 @kernel
-def gelu_again(x: Array, dy: Array) -> tuple[Array, Array]:
-    r"""Return (gelu(x), gelu_backward(x, dy)) for the price of the latter: nobody has to keep the former.
-
-    Example:
-        >>> gelu_again(np.array([0.0]), np.array([1.0]))
-        (array([0.]), array([0.5]))
-    """
-    return _plain(gelu)(x), _plain(gelu_backward)(x, dy)
-
-
-@kernel
 def gelu_tanh(x: Array) -> Array:
     r"""Return x (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3): GPT-2's GELU, within 5e-4 of the exact one.
 
@@ -156,17 +123,6 @@ def gelu_tanh_backward(x: Array, dy: Array) -> Array:
     t = np.tanh(_ROOT_TWO_OVER_PI * (x + _CUBIC * x * x * x))
     du = _ROOT_TWO_OVER_PI * (1 + 3 * _CUBIC * x * x)
     return dy * (1 + t + x * (1 - t * t) * du) / 2
-
-
-@kernel
-def gelu_tanh_again(x: Array, dy: Array) -> tuple[Array, Array]:
-    r"""Return (gelu_tanh(x), gelu_tanh_backward(x, dy)) for the price of the latter: nobody has to keep the former.
-
-    Example:
-        >>> gelu_tanh_again(np.array([0.0]), np.array([1.0]))
-        (array([0.]), array([0.5]))
-    """
-    return _plain(gelu_tanh)(x), _plain(gelu_tanh_backward)(x, dy)
 
 
 def _normal_cdf(x: Array) -> Array:

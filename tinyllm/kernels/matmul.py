@@ -49,7 +49,9 @@ def matmul_into(a: Array, b: Array, c: Array) -> Array:
 
 
 @kernel
-def linear(x: Array, w: Array, b: Array | None, residual: Array | None, activation: str | None) -> Array:
+def linear(
+    x: Array, w: Array, b: Array | None = None, residual: Array | None = None, activation: str | None = None
+) -> Array:
     r"""Return y = act(x w^T + b) + residual: a linear layer with what follows it.
 
     Shapes: x (..., C), w (N, C), b (N,) or None, residual as y or None -> y (..., N).
@@ -65,7 +67,7 @@ def linear(x: Array, w: Array, b: Array | None, residual: Array | None, activati
         KernelError: there is no such activation.
 
     Example:
-        >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([5.0]), np.array([0.5]), None)
+        >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([5.0]), np.array([0.5]))
         array([16.5])
     """
     if activation is not None and activation not in _ACTIVATIONS:

@@ -1,4 +1,4 @@
-r"""An embedding, forward and backward: rows of tables looked up, and rows added to the rows of a table."""
+r"""Adding rows to the rows of a table: what an embedding does on the way back."""
 
 from __future__ import annotations
 
@@ -6,23 +6,6 @@ import numpy as np
 
 from ..errors import RangeError
 from .table import Array, kernel
-
-
-@kernel
-def embed(wte: Array, wpe: Array, idx: Array) -> Array:
-    r"""Return wte[idx[..., t]] + wpe[t]: what a token means, and where it stands.
-
-    Shapes: wte (V, C), wpe (T, C), idx (..., T) of integers -> (..., T, C).
-
-    Raises:
-        RangeError: an id is not in 0 .. V-1.
-
-    Example:
-        >>> embed(np.array([[1.0], [2.0]]), np.array([[0.0], [0.5]]), np.array([[1, 1]])).ravel()
-        array([2. , 2.5])
-    """
-    check_index("embed", idx, len(wte))
-    return wte[idx] + wpe
 
 
 @kernel
@@ -45,25 +28,6 @@ def scatter_add(index: Array, src: Array, rows: int) -> Array:
     table = np.zeros((rows, src.shape[1]), dtype=src.dtype)
     np.add.at(table, index, src)
     return table
-
-
-@kernel
-def scatter_add_to(table: Array, index: Array, src: Array) -> None:
-    r"""Add each row of src (N, C) to the row of table (V, C) that index (N,) names, in place and in order.
-
-    For a table that is used twice, such as the embedding that is also the last layer: its gradient is there already.
-
-    Raises:
-        RangeError: an index is not in 0 .. V-1.
-
-    Example:
-        >>> table = np.ones((3, 1))
-        >>> scatter_add_to(table, np.array([1, 1]), np.array([[1.0], [2.0]]))
-        >>> table.ravel()
-        array([1., 4., 1.])
-    """
-    check_index("scatter_add_to", index, len(table))
-    np.add.at(table, index, src)
 
 
 def check_index(who: str, index: Array, rows: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ... import kernels
 from ...errors import ShapeError
 from ..draw import given
 from ..op import Op
@@ -45,7 +46,7 @@ class Add(Op):
     bad = unequal
 
     def forward(ctx, a, b):
-        return a + b
+        return kernels.add(a, b)
 
     def backward(ctx, dy):
         return dy, dy

@@ -104,20 +104,6 @@ def gelu_backward_v2(x, dy, dx):
 
 
 @compiled
-def gelu_again_v1(x, dy, y, dx):
-    for i in range(dx.size):
-        y[i], slope = _gelu(x[i])
-        dx[i] = dy[i] * slope
-
-
-@parallel
-def gelu_again_v2(x, dy, y, dx):
-    for block in prange((dx.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gelu_again_v1(x[here], dy[here], y[here], dx[here])
-
-
-@compiled
 def gelu_tanh_v1(x, y):
     for i in range(y.size):
         y[i] = _gelu_tanh(x[i])[0]
@@ -144,20 +130,6 @@ def gelu_tanh_backward_v2(x, dy, dx):
 
 
 @compiled
-def gelu_tanh_again_v1(x, dy, y, dx):
-    for i in range(dx.size):
-        y[i], slope = _gelu_tanh(x[i])
-        dx[i] = dy[i] * slope
-
-
-@parallel
-def gelu_tanh_again_v2(x, dy, y, dx):
-    for block in prange((dx.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        gelu_tanh_again_v1(x[here], dy[here], y[here], dx[here])
-
-
-@compiled
 def silu_v1(x, y):
     for i in range(y.size):
         y[i] = _silu(x[i])[0]
@@ -181,20 +153,6 @@ def silu_backward_v2(x, dy, dx):
     for block in prange((dx.size + BLOCK - 1) // BLOCK):
         here = slice(block * BLOCK, (block + 1) * BLOCK)
         silu_backward_v1(x[here], dy[here], dx[here])
-
-
-@compiled
-def silu_again_v1(x, dy, y, dx):
-    for i in range(dx.size):
-        y[i], slope = _silu(x[i])
-        dx[i] = dy[i] * slope
-
-
-@parallel
-def silu_again_v2(x, dy, y, dx):
-    for block in prange((dx.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        silu_again_v1(x[here], dy[here], y[here], dx[here])
 
 
 @compiled
@@ -225,22 +183,6 @@ def swiglu_backward_v2(gate, up, dy, dgate, dup):
         swiglu_backward_v1(gate[here], up[here], dy[here], dgate[here], dup[here])
 
 
-@compiled
-def swiglu_again_v1(gate, up, dy, y, dgate, dup):
-    for i in range(dgate.size):
-        opened, slope = _silu(gate[i])
-        y[i] = opened * up[i]
-        dgate[i] = dy[i] * up[i] * slope
-        dup[i] = dy[i] * opened
-
-
-@parallel
-def swiglu_again_v2(gate, up, dy, y, dgate, dup):
-    for block in prange((dy.size + BLOCK - 1) // BLOCK):
-        here = slice(block * BLOCK, (block + 1) * BLOCK)
-        swiglu_again_v1(gate[here], up[here], dy[here], y[here], dgate[here], dup[here])
-
-
 def erf_of(x: Array) -> Array:
     """Return the error function of every entry."""
     return _run(erf_v1, erf_v1, 1, x)
@@ -261,11 +203,6 @@ def silu_backward(x: Array, dy: Array) -> Array:
     return _run(silu_backward_v1, silu_backward_v2, 1, x, dy)
 
 
-def silu_again(x: Array, dy: Array) -> tuple[Array, Array]:
-    """Return y = silu(x) and dx."""
-    return _run(silu_again_v1, silu_again_v2, 2, x, dy)
-
-
 def swiglu(gate: Array, up: Array) -> Array:
     """Return silu(gate) up."""
     return _run(swiglu_v1, swiglu_v2, 1, gate, up)
@@ -274,11 +211,6 @@ def swiglu(gate: Array, up: Array) -> Array:
 def swiglu_backward(gate: Array, up: Array, dy: Array) -> tuple[Array, Array]:
     """Return (dgate, dup) of y = silu(gate) up."""
     return _run(swiglu_backward_v1, swiglu_backward_v2, 2, gate, up, dy)
-
-
-def swiglu_again(gate: Array, up: Array, dy: Array) -> tuple[Array, Array, Array]:
-    """Return y = silu(gate) up, dgate and dup."""
-    return _run(swiglu_again_v1, swiglu_again_v2, 3, gate, up, dy)
 
 
 def gelu(x: Array) -> Array:
@@ -291,11 +223,6 @@ def gelu_backward(x: Array, dy: Array) -> Array:
     return _run(gelu_backward_v1, gelu_backward_v2, 1, x, dy)
 
 
-def gelu_again(x: Array, dy: Array) -> tuple[Array, Array]:
-    """Return y = gelu(x) and dx."""
-    return _run(gelu_again_v1, gelu_again_v2, 2, x, dy)
-
-
 def gelu_tanh(x: Array) -> Array:
     """Return GPT-2's GELU of every entry."""
     return _run(gelu_tanh_v1, gelu_tanh_v2, 1, x)
@@ -304,11 +231,6 @@ def gelu_tanh(x: Array) -> Array:
 def gelu_tanh_backward(x: Array, dy: Array) -> Array:
     """Return dx of y = gelu_tanh(x)."""
     return _run(gelu_tanh_backward_v1, gelu_tanh_backward_v2, 1, x, dy)
-
-
-def gelu_tanh_again(x: Array, dy: Array) -> tuple[Array, Array]:
-    """Return y = gelu_tanh(x) and dx."""
-    return _run(gelu_tanh_again_v1, gelu_tanh_again_v2, 2, x, dy)
 
 
 def _run(small: Any, large: Any, outputs: int, *inputs: Array) -> Any:

@@ -19,7 +19,7 @@ from ..table import Array
 from .door import flat
 
 BLOCK = 8192  # entries a thread takes at a time
-LARGE = 1 << 20  # entries: below, the second thread would wake up when all is done
+LARGE = 1 << 16  # entries: below, one core is done before the second has begun
 
 
 @compiled

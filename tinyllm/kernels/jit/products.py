@@ -62,7 +62,9 @@ def matmul_into(a: Array, b: Array, c: Array) -> Array:
     return c
 
 
-def linear(x: Array, w: Array, b: Array | None, residual: Array | None, activation: str | None) -> Array:
+def linear(
+    x: Array, w: Array, b: Array | None = None, residual: Array | None = None, activation: str | None = None
+) -> Array:
     """Return activation(x w^T + b) + residual."""
     N = w.shape[0]
     fits = x.ndim > 0 and w.ndim == 2 and x.shape[-1] == w.shape[1] and (b is None or b.shape == (N,))
