@@ -11,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinyllm as tl
 from tinyllm import kernels
+from tinyllm.generate import generate
+from tinyllm.models import gpt
+from tinyllm.tokenizer import ByteTokenizer
 
 module = sys.modules["tinyllm.kernels.warm"]  # behind the function of the same name
 ROOT = Path(__file__).parents[2]
@@ -73,3 +77,33 @@ print(sum(erf_v1.stats.cache_hits.values()), sum(erf_v1.stats.cache_misses.value
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "TINYLLM_KERNELS": "numba"},
     )
     assert run.stdout.split() == ["1", "0"]
+
+
+def test_what_learns_and_writes_comes_through_no_other_kernel(monkeypatch):
+    """Else somebody who trains for the first time waits for a kernel without being told."""
+    called = set()
+    for name, entry in kernels.TABLE.items():
+        monkeypatch.setitem(
+            entry,
+            "numpy",
+            lambda *args, _name=name, _plain=entry["numpy"], **rest: (called.add(_name), _plain(*args, **rest))[1],
+        )
+    monkeypatch.setattr(gpt, "MANY_LOGITS", 8 * 2 * 4)
+    with kernels.use("numpy"):
+        for preset in ("gpt2", "modern"):
+            for V, B in ((97, 3), (97, 1), (7, 2)):
+                config = tl.GPTConfig.preset(
+                    preset, vocab_size=V, block_size=8, n_layer=1, n_head=2, n_embd=8, dropout=0.1
+                )
+                model = tl.GPT(config, np.random.default_rng(0))
+                optimizer = tl.nn.optim.AdamW(model.parameters(), lr=1e-3)
+                idx = np.arange(5 * B).reshape(B, 5) % V
+                model.loss(idx[:, :-1], idx[:, 1:]).backward()
+                optimizer.step(grad_scale=tl.nn.clip_scale(tl.nn.grad_norm(optimizer.params), 1.0))
+            model = tl.GPT(
+                tl.GPTConfig.preset(preset, vocab_size=256, block_size=8, n_layer=1, n_head=2, n_embd=8),
+                np.random.default_rng(0),
+            )
+            generate(model, ByteTokenizer(), "abc", 9, rng=np.random.default_rng(0))
+    assert called <= set(kernels.TRAINING)
+    assert set(kernels.TRAINING) - called <= {"add_to"}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # what a GPT runs on, which the third stop runs in float64
 _CHECKED = [
-    "matmul", "layer_norm", "layer_norm_backward", "gelu_tanh", "gelu_tanh_backward", "attention",
-    "attention_backward", "cross_entropy", "cross_entropy_backward", "scatter_add",
+    "linear", "matmul", "add", "add_to", "layer_norm", "layer_norm_backward", "gelu_tanh", "gelu_tanh_backward",
+    "attention", "attention_backward", "cross_entropy", "cross_entropy_backward", "scatter_add",
 ]  # fmt: skip
 EXAMPLES = """\
   tinyllm tour
@@ -74,9 +74,10 @@ def run(args: argparse.Namespace) -> int:
 
 def prepare(screen: Screen) -> float:
     """Compile what the stops need, in float32 for training and float64 for checks; return the seconds."""
+    from ..kernels import TRAINING
     from .compiling import compile_kernels
 
-    return compile_kernels(screen) + compile_kernels(screen, dtype="float64", names=_CHECKED)
+    return compile_kernels(screen, names=TRAINING) + compile_kernels(screen, dtype="float64", names=_CHECKED)
 
 
 def duration(seconds: float) -> str:

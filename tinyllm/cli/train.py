@@ -105,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
             f"--resume goes on with the run's own settings; {option} would change them", hint=f"leave out {option}"
         )
 
+    from .. import kernels
     from ..train import Run
     from .compiling import compile_kernels
     from .pictures import draw_loss_of
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         config = config_of(args)
         folder = args.out or free_folder(name_of(args, config))
         training = Run.create(folder, config, Preparing(screen, silent=args.json))
-    compile_kernels(screen, silent=args.json)
+    compile_kernels(screen, silent=args.json, names=kernels.TRAINING)
     with view(screen, args.json) as watching:
         result = training.train([watching])
     picture = draw_loss_of(training)

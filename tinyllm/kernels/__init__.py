@@ -36,11 +36,12 @@ from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, use
 from .threads import threads, use_threads
-from .warm import warm
+from .warm import TRAINING, warm
 
 __all__ = [
     "BACKENDS",
     "TABLE",
+    "TRAINING",
     "Array",
     "adamw",
     "adamw_all",

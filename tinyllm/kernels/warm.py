@@ -17,6 +17,13 @@ import numpy as np
 
 from .table import DOORS, use
 
+# What a GPT of any preset comes through while it learns and writes.
+TRAINING = (
+    "adamw_all", "add", "add_to", "attention", "attention_backward", "attention_decode", "cross_entropy",
+    "cross_entropy_backward", "cross_entropy_chunk", "dropout", "gelu_tanh", "gelu_tanh_backward", "layer_norm",
+    "layer_norm_backward", "linear", "matmul", "matmul_into", "rms_norm", "rms_norm_backward", "rope_half",
+    "scatter_add", "softmax", "sum_of_squares_of", "swiglu", "swiglu_backward",
+)  # fmt: skip
 FEW, MANY = 2, 4096  # rows: few take the serial rung, many (32768 entries and more, some 2^20) the parallel one
 _COMPILING = 0.1  # seconds: no kernel takes so long to load from the cache
 
