@@ -48,7 +48,7 @@ def test_adamw_refuses_what_it_may_not_write(backend):
 
 @BACKENDS
 @pytest.mark.parametrize("sizes", [(5, 1, 300), (70_001, 3, 90_000)])  # below and above what the threads share
-def test_flat_adamw_gives_the_bits_of_the_steps_apart(backend, sizes, dtype, rng):
+def test_adamw_for_all_gives_the_bits_of_the_steps_apart(backend, sizes, dtype, rng):
     gs = [rng.standard_normal(size).astype(dtype) for size in sizes]
     gs[0] = gs[0].reshape(1, -1)
     gs[2] = np.stack([gs[2], gs[2]])[0]
@@ -57,7 +57,8 @@ def test_flat_adamw_gives_the_bits_of_the_steps_apart(backend, sizes, dtype, rng
     flat = [x.copy() for x in apart]
     settings = 0.1, 0.9, 0.99, 1e-8
     with kernels.use(backend):
-        kernels.adamw_flat(flat[0], gs, *flat[1:], offsets, decays, *settings, 4, 0.3)
+        ps = [flat[0][offset : offset + g.size].reshape(g.shape) for g, offset in zip(gs, offsets, strict=True)]
+        kernels.adamw_all(ps, gs, *flat[1:], offsets, decays, *settings, 4, 0.3)
         for g, offset, decay in zip(gs, offsets, decays, strict=True):
             p, m, v = (x[offset : offset + g.size].reshape(g.shape) for x in apart)
             kernels.adamw(p, g, m, v, *settings, decay, 4, 0.3)
@@ -77,12 +78,17 @@ def test_adamw_scales_the_gradient_and_leaves_it(backend, rng):
 
 
 @BACKENDS
-def test_flat_adamw_refuses_parts_that_do_not_fit(backend):
-    p, m, v = np.zeros((3, 4))
+def test_adamw_for_all_refuses_parts_that_do_not_fit(backend):
+    m, v = np.zeros((2, 4))
+    two = np.ones(2)
     with kernels.use(backend):
-        for gs, offsets, decays in (([np.ones(2)], [3], [0.0]), ([np.ones(2)], [0, 2], [0.0])):
+        for gs, offsets, decays in (
+            ([two], [3], [0.0]),  # beyond the moments' end
+            ([two], [0, 2], [0.0]),
+            ([np.ones(3)], [0], [0.0]),  # not the parameter's gradient
+        ):
             with pytest.raises(ValueError):
-                kernels.adamw_flat(p, gs, m, v, offsets, decays, 0.1, 0.9, 0.99, 1e-8, 1)
+                kernels.adamw_all([two.copy()], gs, m, v, offsets, decays, 0.1, 0.9, 0.99, 1e-8, 1)
 
 
 def test_sum_over_arrays_has_the_same_bits_with_one_thread_and_two(rng, dtype):

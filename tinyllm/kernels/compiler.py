@@ -9,7 +9,7 @@ the caller's own, which LLVM has optimized twice; and where sums may be reassoci
 
 Types. A kernel is compiled at its first call, for the types it is called with. The doors (door.py) hand every input
 over as a C-contiguous read-only array, so that there are two signatures in all, float32's and float64's; where turned
-matrices are read as they lie, ``strided`` keeps it at two.
+or strided arrays are read as they lie, ``any_layout`` (jit/layout.py) keeps it at two.
 
 Cache. Numba keeps machine code on disk and throws it away when the kernel's own file has changed; a change in a file
 the kernel imports from goes unnoticed. Here the stamp is a digest of all sources in the kernel's folder instead, and of
@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.compiler_lock import global_compiler_lock
 
 from .cache import MachineCode
 from .launch import gate
@@ -90,47 +89,6 @@ def parallel(function: Callable[..., Any]) -> Any:
     """
     gate()
     return _compile(function, parallel=PRANGE_ONLY)
-
-
-class strided:
-    """Compile a kernel for arrays with gaps and turned axes, once for a dtype, and so for contiguous ones as well.
-
-    Numba would compile anew for every mixture of layouts; forbidden to, it looks for a version that fits, and the one
-    for any layout does.
-
-    Attributes:
-        py_func: the function as it was written.
-    """
-
-    def __init__(self, dispatcher: Any) -> None:
-        self.dispatcher, self.py_func = dispatcher, dispatcher.py_func
-        self._ready: set[str] = set()
-
-    @property
-    def signatures(self) -> list[Any]:
-        """Return what it has been compiled for."""
-        return list(self.dispatcher.signatures)
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Run the kernel; it writes to the argument called c alone."""
-        if arguments[0].dtype.char not in self._ready:
-            with global_compiler_lock:  # what is allowed for a moment is allowed to one Python thread
-                self._make_ready(arguments)
-        return self.dispatcher(*arguments)
-
-    def _make_ready(self, arguments: tuple[Any, ...]) -> None:
-        dtype, names = arguments[0].dtype, self.py_func.__code__.co_varnames
-        self.dispatcher.disable_compile(False)
-        self.dispatcher.compile(
-            tuple(
-                numba.types.Array(numba.from_dtype(dtype), x.ndim, "A", readonly=name != "c")
-                if hasattr(x, "ndim")
-                else numba.typeof(x)
-                for name, x in zip(names, arguments, strict=False)
-            )
-        )
-        self.dispatcher.disable_compile()
-        self._ready.add(dtype.char)
 
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:

@@ -4,7 +4,7 @@ A training step makes the same arrays again and again. By default the C library 
 soon as they are freed, and the next step pays for every page anew: a page fault, and 4096 zeros written by the kernel
 before we write our own numbers. For a small GPT that was half of the step: 21,000 page faults, now less than one.
 The price: the process does not shrink in between, and where huge arrays and small ones take turns, holes between them
-stay; a step with a vocabulary of 50304, its logits in one piece, peaks at 787 MB instead of 644, smaller ones alike.
+stay; a step with a vocabulary of 50304, its logits in one piece, peaked at 787 MB instead of 644.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ FEW_QUERIES = 8  # below this a tile would be mostly empty
 LOG2_E, LOG_2 = math.log2(math.e), math.log(2)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @compiled
 def attention_v1(q, k, v, back, ahead, scale, start, threshold, factor, out, lse):
     (B, H, T, D), (K, S) = q.shape, k.shape[1:3]
@@ -67,7 +67,7 @@ def attention_v1(q, k, v, back, ahead, scale, start, threshold, factor, out, lse
         lse[b, h, i] = highest + math.log(total)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @parallel
 def attention_v2(q, k, v, back, ahead, scale, start, threshold, factor, out, lse):
     (B, H, T, _), (K, S) = q.shape, k.shape[1:3]
@@ -114,7 +114,7 @@ def _attend(q, k, v, scale, place, start, threshold, factor, out):
     return highest + math.log(total)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @parallel
 def attention_v3(q, k, v, back, ahead, scale, start, threshold, factor, out, lse):
     (B, H, T, _), (K, S) = q.shape, k.shape[1:3]
@@ -136,7 +136,7 @@ def attention_v3(q, k, v, back, ahead, scale, start, threshold, factor, out, lse
         _close_tile(outputs, highest, total, out[b, h], lse[b, h], first)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @parallel
 def attention_v4(q, k, v, back, ahead, scale, start, threshold, factor, out, lse):
     (B, H, T, _), K = q.shape, k.shape[1]

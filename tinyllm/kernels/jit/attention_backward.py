@@ -32,7 +32,7 @@ from .tiles import BAND, BLOCK, TILES, fill_kept, hide, pack_columns, pack_rows,
 TASKS = 8  # parallel tasks there should be at least
 
 
-@any_layout(outputs=3)
+@any_layout("dq", "dk", "dv")
 @compiled
 def attention_backward_v1(q, k, v, out, lse, dout, back, ahead, scale, start, threshold, factor, dq, dk, dv):
     (B, H, T, D), (K, S) = q.shape, k.shape[1:3]
@@ -59,7 +59,7 @@ def attention_backward_v1(q, k, v, out, lse, dout, back, ahead, scale, start, th
                 dv[b, m, j, d] += w * kept[0, 0] * dout[b, h, i, d]
 
 
-@any_layout(outputs=3)
+@any_layout("dq", "dk", "dv")
 @parallel
 def attention_backward_v2(q, k, v, out, lse, dout, back, ahead, scale, start, threshold, factor, dq, dk, dv):
     (B, H, T, D), (K, S) = q.shape, k.shape[1:3]
@@ -85,7 +85,7 @@ def attention_backward_v2(q, k, v, out, lse, dout, back, ahead, scale, start, th
         _write_sums(sums, dk[b, group], dv[b, group], 0)
 
 
-@any_layout(outputs=3)
+@any_layout("dq", "dk", "dv")
 @parallel
 def attention_backward_v3(q, k, v, out, lse, dout, back, ahead, scale, start, threshold, factor, dq, dk, dv):
     (B, H, T, D), (K, S) = q.shape, k.shape[1:3]

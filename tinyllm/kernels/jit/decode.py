@@ -33,7 +33,7 @@ SMALL = 1 << 16  # numbers of the cache that are read before a second thread has
 LOG2_E, LOG_2 = math.log2(math.e), math.log(2)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @compiled
 def attention_decode_v1(q, k, v, lengths, back, ahead, scale, out, lse):
     (B, H, T, D), K = q.shape, k.shape[1]
@@ -59,7 +59,7 @@ def attention_decode_v1(q, k, v, lengths, back, ahead, scale, out, lse):
         lse[b, h, i] = highest + math.log(total)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @compiled
 def attention_decode_v2(q, k, v, lengths, back, ahead, scale, out, lse):
     B, K = k.shape[:2]
@@ -73,7 +73,7 @@ def attention_decode_v2(q, k, v, lengths, back, ahead, scale, out, lse):
         _merge(outs, tops, out[b], lse[b], m, K)
 
 
-@any_layout(outputs=2)
+@any_layout("out", "lse")
 @parallel
 def attention_decode_v3(q, k, v, lengths, back, ahead, scale, out, lse):
     B, K = k.shape[:2]

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from numba import prange
 
-from ..compiler import compiled, inner, parallel, strided
+from ..compiler import compiled, inner, parallel
 from .activation import _gelu, _gelu_tanh, _silu
+from .layout import any_layout
 from .packing import contiguous
 from .registers import LANES, lanes
 
@@ -54,13 +55,13 @@ def finish(c, bias, residual, activation):
                 out[j] = x[j]
 
 
-@strided
+@any_layout("c")
 @compiled
 def epilogue_v1(c, bias, residual, activation):
     finish(c, bias, residual, activation)
 
 
-@strided
+@any_layout("c")
 @parallel
 def epilogue_v2(c, bias, residual, activation):
     for block in prange((c.shape[0] + BLOCK - 1) // BLOCK):

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from numba import prange
 
-from ..compiler import compiled, parallel, strided
+from ..compiler import compiled, parallel
+from .layout import any_layout
 from .packing import contiguous
 
 FEW = 8  # rows; beyond that matmul.py is faster
@@ -30,7 +31,7 @@ def gemv_v1(w, x, c):
             c[i, n] = total
 
 
-@strided
+@any_layout("c")
 @compiled
 def gemv_v2(w, x, c):
     for n in range(w.shape[0]):
@@ -42,7 +43,7 @@ def gemv_v2(w, x, c):
             c[i, n] = total
 
 
-@strided
+@any_layout("c")
 @parallel
 def gemv_v3(w, x, c):
     for block in prange((w.shape[0] + BLOCK - 1) // BLOCK):

@@ -2,33 +2,37 @@
 
 Numba compiles a function for every layout it meets: contiguous or not, read-only or not, for each argument. Here the
 signature is fixed instead, at the first call: every array is of any layout, inputs are read-only, and Numba casts what
-it is given, at no cost. What is then unknown to the compiler is known to us: the last axis is contiguous (the door sees
-to it), and ``line`` says so where a loop is to be vectorized.
+it is given, at no cost. What is then unknown to the compiler may be known to us: where the last axis is contiguous (the
+door sees to it), ``line`` says so, and a loop along it is vectorized.
 """
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import typeof, types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from ..table import Array
 
-_LOCK = threading.Lock()
-
 
 class AnyLayout:
-    """A compiled kernel whose arrays may have any layout; the first ``inputs`` arguments are read-only."""
+    """A compiled kernel whose arrays may have any layout.
 
-    def __init__(self, dispatcher: Any, outputs: int) -> None:
+    Attributes:
+        py_func: the function as it was written.
+        written: names of the arguments it writes to; all other arrays are read-only.
+    """
+
+    def __init__(self, dispatcher: Any, written: tuple[str, ...]) -> None:
         self.dispatcher = dispatcher
         self.py_func = dispatcher.py_func
-        self.outputs = outputs
+        self.written = written
         self.ready: set[str] = set()
 
     @property
@@ -36,30 +40,30 @@ class AnyLayout:
         """The signatures compiled so far: one per dtype."""
         return list(self.dispatcher.signatures)
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         """Run the kernel on arrays of one dtype."""
-        if args[0].dtype.char not in self.ready:
-            self._compile(args)
-        return self.dispatcher(*args)
+        if arguments[0].dtype.char not in self.ready:
+            self._compile(arguments)
+        return self.dispatcher(*arguments)
 
-    def _compile(self, args: tuple[Any, ...]) -> None:
-        inputs = len(args) - self.outputs
-        signature = [_loose(arg, readonly=n < inputs) for n, arg in enumerate(args)]
-        with _LOCK:
+    def _compile(self, arguments: tuple[Any, ...]) -> None:
+        names = self.py_func.__code__.co_varnames
+        signature = [_loose(x, name in self.written) for name, x in zip(names, arguments, strict=False)]
+        with global_compiler_lock:  # what is allowed for a moment is allowed to one Python thread
             self.dispatcher.disable_compile(False)
             self.dispatcher.compile(tuple(signature))
             self.dispatcher.disable_compile()  # from now on arrays are cast to what is there
-            self.ready.add(args[0].dtype.char)
+            self.ready.add(arguments[0].dtype.char)
 
 
-def any_layout(outputs: int) -> Any:
-    """Decorate a compiled kernel whose last ``outputs`` arguments are written and whose arrays may have any layout."""
-    return lambda dispatcher: AnyLayout(dispatcher, outputs)
+def any_layout(*written: str) -> Callable[[Any], AnyLayout]:
+    """Decorate a compiled kernel whose arrays may have any layout; ``written`` names those that it writes to."""
+    return lambda dispatcher: AnyLayout(dispatcher, written)
 
 
-def _loose(arg: Any, readonly: bool) -> Any:
-    kind = typeof(arg)
-    return types.Array(kind.dtype, kind.ndim, "A", readonly=readonly) if isinstance(arg, np.ndarray) else kind
+def _loose(x: Any, written: bool) -> Any:
+    kind = typeof(x)
+    return types.Array(kind.dtype, kind.ndim, "A", readonly=not written) if isinstance(x, np.ndarray) else kind
 
 
 def lined(x: Array) -> Array:

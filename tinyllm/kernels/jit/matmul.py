@@ -18,8 +18,9 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ..compiler import compiled, inner, parallel, strided
+from ..compiler import compiled, inner, parallel
 from .epilogue import finish
+from .layout import any_layout
 from .packing import contiguous, pack_panel
 from .registers import LANES, SUMS, WIDTH, tiles
 
@@ -66,7 +67,7 @@ def matmul_v3(a, b, c):
                         sums[j] += x * row[j]
 
 
-@strided
+@any_layout("c")
 @compiled
 def matmul_v4(a, b, c):
     c[:] = 0
@@ -83,7 +84,7 @@ def matmul_v4(a, b, c):
                         sums[j] += x * row[j]
 
 
-@strided
+@any_layout("c")
 @compiled
 def matmul_v5(a, b, c):
     _product(a, b, c, False)
@@ -123,7 +124,7 @@ def _block_sizes(M, N, stack, itemsize):
     return ((M + down - 1) // down + tile - 1) // tile * tile, N_BLOCK
 
 
-@strided
+@any_layout("c")
 @parallel
 def matmul_v6(a, b, c):
     m, n = _block_sizes(c.shape[0], c.shape[1], 1, c.itemsize)
@@ -133,7 +134,7 @@ def matmul_v6(a, b, c):
         _product(a[i : i + m], b[:, j : j + n], c[i : i + m, j : j + n], False)
 
 
-@strided
+@any_layout("c")
 @parallel
 def matmul_v7(a, b, c, bias, residual, activation, add):
     m, n = _block_sizes(c.shape[1], c.shape[2], c.shape[0], c.itemsize)
