@@ -27,15 +27,18 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from numba import get_num_threads, threading_layer
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc.parallel import _launch_threads
 
-from .threads import BUSY, GATE, GONE, LIMIT, POOL
+from .affinity import keep_apart
+from .threads import BUSY, CORE, GATE, GONE, LIMIT, POOL
 
 NAME = "numba_parallel_for"
 
 _WORD, _POINTER = ir.IntType(64), ir.IntType(8).as_pointer()
 _BODY = ir.FunctionType(ir.VoidType(), [_POINTER] * 4)
+_TELL, _MOVE = ir.FunctionType(ir.IntType(32), []), ir.FunctionType(ir.VoidType(), [])
 _SHARE = ir.FunctionType(ir.VoidType(), [_POINTER] * 5 + [_WORD] * 3)
 
 
@@ -45,11 +48,13 @@ def gate() -> Any:
     _launch_threads()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    layer = llvm.address_of_symbol(NAME)
+    apart = keep_apart(layer, get_num_threads()) if threading_layer() == "omp" else None
     engine = llvm.create_mcjit_compiler(
-        llvm.parse_assembly(str(_gate())), llvm.Target.from_default_triple().create_target_machine(opt=2)
+        llvm.parse_assembly(str(_gate(apart))), llvm.Target.from_default_triple().create_target_machine(opt=2)
     )
     engine.finalize_object()
-    GATE[POOL] = llvm.address_of_symbol(NAME)
+    GATE[POOL] = layer
     llvm.add_symbol(NAME, engine.get_function_address("tinyllm_gate"))
     if hasattr(os, "register_at_fork"):
         # Whoever compiles in another thread holds a lock that nobody could give back in the child: let it finish.
@@ -58,7 +63,7 @@ def gate() -> Any:
             after_in_parent=global_compiler_lock.release,
             after_in_child=_alone,
         )
-    return engine  # which owns the machine code
+    return engine, apart  # which own the machine code
 
 
 def _alone() -> None:
@@ -67,7 +72,7 @@ def _alone() -> None:
     global_compiler_lock.release()
 
 
-def _gate() -> ir.Module:
+def _gate(apart: tuple[int, int, Any] | None) -> ir.Module:
     """Write the gate.
 
     body(args, sizes, steps, data) runs a loop from its beginning to its end; sharing it means to call it with parts.
@@ -77,9 +82,9 @@ def _gate() -> ir.Module:
     function = ir.Function(module, _SHARE, "tinyllm_gate")
     body, args, sizes, steps, data, *_, threads = function.args
     start, take, share, alone = (function.append_basic_block(name) for name in ("start", "take", "share", "alone"))
-    pool, busy, limit = (
+    pool, busy, limit, core = (
         ir.Constant(_WORD, ctypes.addressof(GATE) + 8 * cell).inttoptr(_WORD.as_pointer())
-        for cell in (POOL, BUSY, LIMIT)
+        for cell in (POOL, BUSY, LIMIT, CORE)
     )
     zero, one = _WORD(0), _WORD(1)
 
@@ -95,6 +100,12 @@ def _gate() -> ir.Module:
     builder.cbranch(builder.extract_value(builder.cmpxchg(busy, zero, one, "seq_cst"), 1), share, alone)
 
     builder = ir.IRBuilder(share)
+    if apart:
+        tell, move = apart[:2]
+        here = builder.call(builder.inttoptr(_WORD(tell), _TELL.as_pointer()), [])
+        moved = builder.icmp_signed("!=", builder.sext(here, _WORD), builder.load_atomic(core, "monotonic", 8))
+        with builder.if_then(moved, likely=False):
+            builder.call(builder.inttoptr(_WORD(move), _MOVE.as_pointer()), [])
     builder.call(builder.inttoptr(layer, _SHARE.as_pointer()), [*function.args[:-1], threads])
     builder.store_atomic(zero, busy, "release", 8)
     builder.ret_void()

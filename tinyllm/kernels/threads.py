@@ -36,10 +36,12 @@ import numpy as np
 from ..errors import KernelError
 
 # What machine code looks at too, at every parallel launch (launch.py): the function that shares a loop among the
-# threads, or GONE; whether a loop is being shared right now; how many threads ``use_threads`` leaves, or 0 for all.
-POOL, BUSY, LIMIT = range(3)
-GATE = (ctypes.c_int64 * 3)()
+# threads, or GONE; whether a loop is being shared right now; how many threads ``use_threads`` leaves, or 0 for all; and
+# the core that the pool's threads are kept off (affinity.py), or UNTIED.
+POOL, BUSY, LIMIT, CORE = range(4)
+GATE = (ctypes.c_int64 * 4)()
 SPINS = "10000"  # turns of a waiting loop: a BLAS product right after a kernel then takes 0.3 ms longer
+UNTIED = -2
 GONE = -1  # in a forked child: no thread but the one that called fork is copied
 
 _OPENBLAS = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
