@@ -28,6 +28,7 @@ from .registers import LANES, SUMS, WIDTH, tiles
 K_BLOCK = 512  # a panel of b (K_BLOCK, LANES) is 64 KB, and comes from L2 while 12 rows of a, 24 KB, stay in L1
 M_BLOCK = 384  # a block of a (M_BLOCK, K_BLOCK) is 768 KB: L2; and packing a panel of b pays off over so many rows
 N_BLOCK = 128  # a block of c (M_BLOCK, N_BLOCK) is 192 KB
+TALL, BROAD = 128, 1024  # a block of b for v3 and v4: 512 KB, in L2 while all rows of a pass
 PAGES = 8192  # bytes: rows of b nearer to one another than that are read as they lie
 ENOUGH = 16  # tasks; with fewer, blocks become half as high, for the sake of machines with many cores
 
@@ -56,13 +57,12 @@ def matmul_v2(a, b, c):
 @compiled
 def matmul_v3(a, b, c):
     c[:] = 0
-    for k0 in range(0, b.shape[0], K_BLOCK):
-        for j0 in range(0, b.shape[1], N_BLOCK):
-            block = b[k0 : k0 + K_BLOCK, j0 : j0 + N_BLOCK]
+    for k0 in range(0, b.shape[0], TALL):
+        for j0 in range(0, b.shape[1], BROAD):
             for i in range(a.shape[0]):
-                sums = c[i, j0 : j0 + N_BLOCK]
-                for k in range(block.shape[0]):
-                    row, x = block[k], a[i, k0 + k]
+                sums = c[i, j0 : j0 + BROAD]
+                for k in range(k0, min(k0 + TALL, b.shape[0])):
+                    row, x = b[k, j0 : j0 + BROAD], a[i, k]
                     for j in range(sums.size):
                         sums[j] += x * row[j]
 
@@ -71,13 +71,15 @@ def matmul_v3(a, b, c):
 @compiled
 def matmul_v4(a, b, c):
     c[:] = 0
-    packed = np.empty((K_BLOCK, LANES), c.dtype)
-    for k0 in range(0, b.shape[0], K_BLOCK):
-        for j0 in range(0, b.shape[1], LANES):
-            block = b[k0 : k0 + K_BLOCK, j0 : j0 + LANES]
-            pack_panel(block, packed[: block.shape[0]])
+    packed = np.empty((TALL, BROAD), c.dtype)
+    for k0 in range(0, b.shape[0], TALL):
+        for j0 in range(0, b.shape[1], BROAD):
+            block = b[k0 : k0 + TALL, j0 : j0 + BROAD]
+            for k in range(block.shape[0]):
+                for j in range(block.shape[1]):
+                    packed[k, j] = block[k, j]
             for i in range(a.shape[0]):
-                sums = contiguous(c[i, j0 : j0 + LANES])
+                sums = contiguous(c[i, j0 : j0 + BROAD])
                 for k in range(block.shape[0]):
                     row, x = packed[k], a[i, k0 + k]
                     for j in range(sums.size):
