@@ -17,7 +17,16 @@ from tinyllm.kernels.jit.epilogue import ACTIVATIONS, epilogue_v1, epilogue_v2
 from tinyllm.kernels.jit.gemv import gemv_v1, gemv_v2, gemv_v3
 
 STRIDED = [ladder.matmul_v4, ladder.matmul_v5, ladder.matmul_v6]
-SHAPES = [(1, 1, 1), (7, 63, 65), (65, 64, 7), (63, 7, 64), (13, 33, 1), (400, 130, 70), (50, 300, 1030), (5, 1100, 300)]
+SHAPES = [
+    (1, 1, 1),
+    (7, 63, 65),
+    (65, 64, 7),
+    (63, 7, 64),
+    (13, 33, 1),
+    (400, 130, 70),
+    (50, 300, 1030),
+    (5, 1100, 300),
+]
 
 
 @pytest.fixture(autouse=True)
