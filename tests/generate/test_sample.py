@@ -256,3 +256,13 @@ def test_a_tokenizer_of_another_model_is_refused(model):
 def test_a_model_that_diverged_says_so():
     with pytest.raises(NaNError, match="NaN"):
         next_token(np.array([1.0, np.nan]), temperature=0)
+
+
+def test_coarse_weights_are_refused_where_they_would_be_ignored(model, chars):
+    class Own(GPT):
+        pass
+
+    own = Own(model.config, np.random.default_rng(0))
+    assert len(generate(own, chars, "", 2, temperature=0.0)) == 2
+    with pytest.raises(ConfigError, match="weights='int8' is for a GPT, not for Own"):
+        generate(own, chars, "", 2, temperature=0.0, weights="int8")

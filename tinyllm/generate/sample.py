@@ -130,6 +130,8 @@ def stream(
     """
     _check(model, tokenizer, max_tokens, temperature, top_k, rng)
     ids = prompt_ids(tokenizer, prompt) or [_beginning(tokenizer)]
+    if type(model) is not GPT and weights is not None:
+        raise ConfigError(f"generate: weights={weights!r} is for a GPT, not for {type(model).__name__}", hint="None")
     # A model of another kind than ours is asked for all of its logits again at every token.
     read = Reading(Decoder(model, weights)) if type(model) is GPT else lambda ids: _last_logits(model, ids)
     return _pieces(read, model.config, tokenizer, ids, max_tokens, temperature, top_k, rng)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-
 from ... import kernels
 from ...errors import ConfigError, ShapeError
 from ..draw import given
 from ..op import Op
+from .fused import checked_seed
 
 
 class Attention(Op):
@@ -64,17 +63,10 @@ class Attention(Op):
 
     def forward(ctx, q, k, v, *, causal=True, window=None, scale=None, p=0.0, seed=0):
         _refuse_misfit(q, k, v, causal, window)
-        if not 0 <= p < 1:
-            raise ConfigError(f"attention: p={p} is the share of the weights that is dropped, 0 <= p < 1")
-        try:
-            seed = operator.index(seed)
-        except TypeError:
-            raise ConfigError(f"attention: seed={seed!r} is not an integer", hint="int(rng.integers(2**63))") from None
+        seed = checked_seed("attention", p, seed)
         scale = max(q.shape[-1], 1) ** -0.5 if scale is None else float(scale)
         out, lse = kernels.attention(q, k, v, causal, window, scale, p, seed)
-        ctx.save(
-            q, k, v, out, lse, causal, window, scale, p, seed
-        )  # lse has a number a query; w has S, and is not kept
+        ctx.save(q, k, v, out, lse, causal, window, scale, p, seed)  # lse: a number a query; w has S, and is not kept
         return out
 
     def backward(ctx, dout):

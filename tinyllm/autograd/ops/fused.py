@@ -106,15 +106,20 @@ class Dropout(Op):
         yield given(draw(3), p=0.5, seed=0.5), ConfigError, "seed=0.5"
 
     def forward(ctx, x, *, p, seed):
-        if not 0 <= p < 1:
-            raise ConfigError(f"dropout: p={p} is the share that is set to zero, 0 <= p < 1")
-        try:
-            seed = operator.index(seed)
-        except TypeError:
-            raise ConfigError(f"dropout: seed={seed!r} is not an integer", hint="int(rng.integers(2**63))") from None
+        seed = checked_seed("dropout", p, seed)
         ctx.save(p, seed)
         return kernels.dropout(x, p, seed)
 
     def backward(ctx, dy):
         p, seed = ctx.saved
         return kernels.dropout(dy, p, seed)  # in the forward pass y = mask x; so now dx = mask dy
+
+
+def checked_seed(op, p, seed):
+    """Return the seed of a mask as an integer; refuse one that is none, and a p that is no share."""
+    if not 0 <= p < 1:
+        raise ConfigError(f"{op}: p={p} is the share that is set to zero, 0 <= p < 1")
+    try:
+        return operator.index(seed)
+    except TypeError:
+        raise ConfigError(f"{op}: seed={seed!r} is not an integer", hint="int(rng.integers(2**63))") from None
