@@ -14,7 +14,7 @@ from tinyllm.kernels import TABLE, choice
 from tinyllm.kernels.jit import matmul as ladder
 from tinyllm.kernels.jit import products
 from tinyllm.kernels.jit.epilogue import ACTIVATIONS, epilogue_v1, epilogue_v2
-from tinyllm.kernels.jit.gemv import gemv_v1, gemv_v2, gemv_v3
+from tinyllm.kernels.jit.gemv import gemv_v1, gemv_v2, gemv_v3, gevm_v1, gevm_v2, gevm_v3
 
 STRIDED = [ladder.matmul_v4, ladder.matmul_v5, ladder.matmul_v6]
 SHAPES = [
@@ -201,6 +201,35 @@ def test_gemv(rung, dtype, rng):
         c = np.full((M, N), np.nan, dtype)
         rung(w, x, c)
         np.testing.assert_allclose(c, np.matmul(*wide(x, w.T)), rtol=0, atol=tolerance(dtype, K))
+
+
+@pytest.mark.parametrize("rung", [gevm_v1, gevm_v2, gevm_v3], ids=lambda rung: rung.py_func.__name__)
+def test_gevm(rung, dtype, rng):
+    for M, N, K in itertools.product((1, 3, 8), (1, 65, 1030), (1, 7, 8, 63, 64, 65, 1000)):
+        w, x = draw(rng, dtype, K, N), draw(rng, dtype, M, K)
+        w.flags.writeable = x.flags.writeable = False
+        c = np.full((M, N), np.nan, dtype)
+        rung(x, w, c)
+        np.testing.assert_allclose(c, np.matmul(*wide(x, w)), rtol=0, atol=tolerance(dtype, K))
+
+
+def test_gevm_has_the_same_bits_however_the_columns_are_cut(dtype, rng):
+    x, w = draw(rng, dtype, 3, 67), draw(rng, dtype, 67, 5000)
+    one, two = np.empty((3, 5000), dtype), np.empty((3, 5000), dtype)
+    gevm_v2(x, w, one)
+    gevm_v3(x, w, two)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_few_rows_or_columns_times_weights_however_they_lie(dtype, rng):
+    for x, w in (
+        (draw(rng, dtype, 3, 70), draw(rng, dtype, 70, 90)),
+        (draw(rng, dtype, 90, 70), draw(rng, dtype, 70, 3)),
+    ):
+        expected, atol = np.matmul(*wide(x, w)), tolerance(dtype, 70)
+        steps = np.repeat(np.repeat(w, 2, axis=0), 2, axis=1)[::2, ::2]
+        for one, two in itertools.product((x, np.asfortranarray(x)), (w, np.asfortranarray(w), steps)):
+            np.testing.assert_allclose(kernels.matmul(one, two), expected, rtol=0, atol=atol)
 
 
 def test_a_row_alone_has_the_bits_it_has_among_a_few(dtype, rng):

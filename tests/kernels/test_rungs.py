@@ -15,7 +15,7 @@ from tinyllm.kernels.jit.addresses import blocks_of, solid_arrays
 from tinyllm.kernels.quantized import quantize_4, quantize_8
 
 # with tests of their own
-IN_PLACE = {"adamw", "adamw_all", "add_to", "cross_entropy_chunk", "epilogue", "gemv", "sum_of_squares_of"}
+IN_PLACE = {"adamw", "adamw_all", "add_to", "cross_entropy_chunk", "epilogue", "gemv", "gevm", "sum_of_squares_of"}
 SIZES = (1, 7, 63, 64, 65)
 MODULES = [importlib.import_module(f"tinyllm.kernels.jit.{m.name}") for m in pkgutil.iter_modules(jit.__path__)]
 RUNGS = {

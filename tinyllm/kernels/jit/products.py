@@ -1,6 +1,6 @@
 """The doors of all matrix products: which rung, or BLAS, for which shapes.
 
-    a few rows (decoding)         gemv.py, where the weights lie in rows
+    a few rows (decoding)         gemv.py, whichever way the weights lie
     little work                   matmul_v5: done before another thread would have woken up
     all else                      matmul_v7, or BLAS where it was measured to be faster (kernels/choice.py)
 
@@ -19,7 +19,7 @@ import numpy as np
 from .. import choice
 from ..table import Array
 from .epilogue import ACTIVATIONS, epilogue_v1, epilogue_v2
-from .gemv import FEW, gemv_v2, gemv_v3
+from .gemv import FEW, gemv_v2, gemv_v3, gevm_v2, gevm_v3
 from .matmul import matmul_v5, matmul_v7
 
 LIGHT = 1 << 17  # entries of a weight, or of what an epilogue goes over, that one thread is soon through with
@@ -28,6 +28,8 @@ SHORT = 256  # a sum of so few terms BLAS does not cut into pieces
 
 def matmul(a: Array, b: Array) -> Array:
     """Return a @ b with NumPy's rules."""
+    if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] and a.dtype == b.dtype:
+        return _plain(a, b, None, None, 0)
     if a.ndim == 0 or b.ndim == 0 or a.dtype != b.dtype or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         return NotImplemented
     if b.ndim == 1:
@@ -37,8 +39,6 @@ def matmul(a: Array, b: Array) -> Array:
     K, N = b.shape[-2:]
     if a.ndim > 2 and b.ndim == 2:  # a stack of matrices times one matrix is one large product
         return matmul(a.reshape(-1, K), b).reshape(*a.shape[:-1], N)
-    if a.ndim == b.ndim == 2:
-        return _plain(a, b, None, None, 0)
     try:
         front = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError:
@@ -89,21 +89,29 @@ def ours(a: Array, b: Array, c: Array) -> None:
 def _plain(a: Array, b: Array, bias: Array | None, residual: Array | None, activation: int) -> Array:
     """Return activation(a b + bias) + residual of one matrix each."""
     a, b = _aligned(a), _aligned(b)
-    (M, K), N = a.shape, b.shape[1]
-    if M <= FEW and b.strides[0] == b.itemsize:
-        c = np.empty((M, N), a.dtype)
-        (gemv_v2 if K * N < LIGHT else gemv_v3)(b.T, np.ascontiguousarray(a), c)
-    elif N <= FEW and a.strides[1] == a.itemsize:
-        turned = np.empty((N, M), a.dtype)
-        (gemv_v2 if K * M < LIGHT else gemv_v3)(a, np.ascontiguousarray(b.T), turned)
+    M, N = a.shape[0], b.shape[1]
+    c = _few_rows(a, b) if M <= FEW else None
+    if c is None and N <= FEW and (turned := _few_rows(b.T, a.T)) is not None:  # c^T = b^T a^T
         c = np.ascontiguousarray(turned.T)
-    elif _is_for_blas(a, b, 1):
+    if c is None and _is_for_blas(a, b, 1):
         c = _by_blas(a, b)
-    else:
+    if c is None:
         c = np.empty((M, N), a.dtype)
         _ours(a[None], b[None], c[None], bias, residual, activation, False)
         return c
     _follow(c, bias, residual, activation)
+    return c
+
+
+def _few_rows(x: Array, w: Array) -> Array | None:
+    """Return x w for a few rows x, or None where w (K, N) has neither contiguous columns nor contiguous rows."""
+    c = np.empty((x.shape[0], w.shape[1]), x.dtype)
+    if w.strides[0] == w.itemsize:
+        (gemv_v2 if w.size < LIGHT else gemv_v3)(w.T, np.ascontiguousarray(x), c)
+    elif w.strides[1] == w.itemsize:
+        (gevm_v2 if w.size < LIGHT else gevm_v3)(x, w, c)
+    else:
+        return None
     return c
 
 
@@ -141,8 +149,8 @@ def _aligned(x: Array) -> Array:
 
 def _is_for_blas(a: Array, b: Array, stack: int) -> bool:
     """Tell whether BLAS is to calculate this product."""
-    shape = a.shape[-2], b.shape[-1], a.shape[-1]
-    return choice.pick(a.dtype.char, _form(a, b), choice.shape_class(*shape, stack)) == "blas"
+    kind = choice.shape_class(a.shape[-2], b.shape[-1], a.shape[-1], stack)
+    return (choice.default() if kind == "little" else choice.pick(a.dtype.char, _form(a, b), kind)) == "blas"
 
 
 def _form(a: Array, b: Array) -> str:
