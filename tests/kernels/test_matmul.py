@@ -242,12 +242,14 @@ def test_a_row_alone_has_the_bits_it_has_among_a_few(dtype, rng):
 def test_which_way_a_product_goes(monkeypatch, rng):
     asked = []
     monkeypatch.setattr(choice, "pick", lambda *of: asked.append(of) or "ours")
-    a, b = np.ones((20, 30), np.float32), np.ones((30, 9000))
+    a, b = np.ones((200, 300), np.float32), np.ones((30, 9000))
     kernels.matmul(a, a.T)
-    kernels.matmul(a.T.astype(float), np.ones((20, 12)))
+    kernels.matmul(a.T.astype(float), np.ones((200, 120)))
     kernels.matmul(np.ones((10, 30)), b)
-    kernels.matmul(np.ones((40, 30), np.float32).T, np.ones((4, 40, 30), np.float32).swapaxes(1, 2).swapaxes(1, 2))
-    assert asked == [("f", "nt", "little"), ("d", "tn", "little"), ("d", "nn", "wide"), ("f", "tn", "little")]
+    kernels.matmul(np.ones((400, 300), np.float32).T, np.ones((4, 400, 30), np.float32))
+    assert asked == [("f", "nt", "even"), ("d", "tn", "even"), ("d", "nn", "wide"), ("f", "tn", "even")]
+    asked.clear()
+    kernels.matmul(a[:20, :30], a[:30, :20])  # little: not worth asking
     asked.clear()
     kernels.matmul(np.ones((8, 30)), np.ones((9, 30)).T)  # gemv: nobody is asked
     assert asked == []
