@@ -147,6 +147,18 @@ class DataError(TinyLLMError, ValueError):
     code = "E-DATA"
 
 
+class LearnError(TinyLLMError, ValueError):
+    """Something about a lesson, an exercise or the learner's own file."""
+
+    code = "E-LEARN"
+
+
+class StubError(LearnError, NotImplementedError):
+    """A function that is still to be written was called."""
+
+    code = "E-STUB"
+
+
 class CheckpointError(TinyLLMError, ValueError):
     """A checkpoint or run folder that is missing, cut short, foreign, or made for another model."""
 
