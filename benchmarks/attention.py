@@ -168,6 +168,7 @@ def _torch(case: Case, compiled: bool) -> Callable[[], Any]:
     for x in (q, k, v):
         x.requires_grad_()
     if case["kind"] == "backward":
+        torch._functorch.config.donated_buffer = False  # torch.compile's graph, too, is walked again in every round
         out = attend(q, k, v)
         return lambda: torch.autograd.grad(out, (q, k, v), dout, retain_graph=True)
     return lambda: torch.autograd.grad(attend(q, k, v), (q, k, v), dout)

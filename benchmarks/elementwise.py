@@ -326,6 +326,7 @@ def _torch_backward(torch: Any, name: str, arrays: dict[str, Any], compiled: boo
         raise LeftOut(f"it has nothing like {name}")
     inputs = [torch.from_numpy(x) for x in list(arrays.values())[:2]]
     leaves = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+    torch._functorch.config.donated_buffer = False  # torch.compile's graph, too, is walked again in every round
     y = (torch.compile(forward) if compiled else forward)(*inputs)
     dy = torch.from_numpy(list(arrays.values())[-1])
     return lambda: torch.autograd.grad(y, leaves, dy, retain_graph=True)

@@ -30,7 +30,9 @@ M_BLOCK = 384  # a block of a (M_BLOCK, K_BLOCK) is 768 KB: L2; and packing a pa
 N_BLOCK = 128  # a block of c (M_BLOCK, N_BLOCK) is 192 KB
 TALL, BROAD = 128, 1024  # a block of b for v3 and v4: 512 KB, in L2 while all rows of a pass
 PAGES = 8192  # bytes: rows of b nearer to one another than that are read as they lie
-ENOUGH = 16  # tasks; with fewer, blocks become half as high, for the sake of machines with many cores
+CROWDED = 4096  # bytes: rows of a at multiples of it have the same few places in L1, and drive one another out
+ENOUGH = 12  # blocks for all threads to have some
+LEAST = 192  # rows; with fewer, packing would take too much of the time
 
 
 @compiled
@@ -99,8 +101,16 @@ def _product(a, b, c, add):
     packed = np.empty((min(K, K_BLOCK), LANES), c.dtype)
     beside = np.empty((M if N % LANES else 0, LANES), c.dtype)  # where a tile reaches beyond the last column
     as_it_lies = b.strides[1] == b.itemsize and b.strides[0] <= PAGES
+    crowded = _crowded(a)
+    spread = np.empty((M if crowded else 0, min(K, K_BLOCK) + LANES), c.dtype)
     for k0 in range(0, K, K_BLOCK):
         rows_of_a = a[:, k0 : k0 + K_BLOCK]
+        if crowded:
+            for i in range(M):
+                row, copy = contiguous(rows_of_a[i]), spread[i]
+                for k in range(row.size):
+                    copy[k] = row[k]
+            rows_of_a = spread[:, : rows_of_a.shape[1]]
         fresh = k0 == 0 and not add
         for j0 in range(0, N, LANES):
             panel, out = b[k0 : k0 + K_BLOCK, j0 : j0 + LANES], c[:, j0 : j0 + LANES]
@@ -116,20 +126,32 @@ def _product(a, b, c, add):
 
 
 @inner
-def _block_sizes(M, N, stack, itemsize):
-    """Return the rows and columns of a block of c: about the same for all blocks, and a whole number of tiles."""
-    across = (N + N_BLOCK - 1) // N_BLOCK
-    down = (M + M_BLOCK - 1) // M_BLOCK
-    if down * across * stack < ENOUGH:
+def _crowded(a):
+    return a.strides[1] == a.itemsize and a.strides[0] % CROWDED == 0 and a.shape[0] >= LEAST
+
+
+@inner
+def _block_sizes(M, N, K, stack, itemsize, crowded):
+    """Return the rows and columns of a block of c: about the same for all blocks, and a whole number of tiles.
+
+    As many rows as fit, so that a panel of b is packed for as many as can be; where that makes few blocks, narrow ones.
+    """
+    columns = N_BLOCK * 4 if crowded else N_BLOCK  # rows of a that are moved apart are so for more columns
+    fit = max(1, M_BLOCK * K_BLOCK // min(K, K_BLOCK))
+    down, across = (M + fit - 1) // fit, (N + columns - 1) // columns
+    while down * across * stack < ENOUGH and columns > LANES:
+        columns //= 2
+        across = (N + columns - 1) // columns
+    while down * across * stack < ENOUGH and down * LEAST < M:
         down *= 2
     tile = SUMS * WIDTH // (LANES * itemsize)
-    return ((M + down - 1) // down + tile - 1) // tile * tile, N_BLOCK
+    return ((M + down - 1) // down + tile - 1) // tile * tile, columns
 
 
 @any_layout("c")
 @parallel
 def matmul_v6(a, b, c):
-    m, n = _block_sizes(c.shape[0], c.shape[1], 1, c.itemsize)
+    m, n = _block_sizes(c.shape[0], c.shape[1], a.shape[1], 1, c.itemsize, _crowded(a))
     down, across = (c.shape[0] + m - 1) // m, (c.shape[1] + n - 1) // n
     for task in prange(down * across):
         i, j = task % down * m, task // down * n
@@ -139,7 +161,7 @@ def matmul_v6(a, b, c):
 @any_layout("c")
 @parallel
 def matmul_v7(a, b, c, bias, residual, activation, add):
-    m, n = _block_sizes(c.shape[1], c.shape[2], c.shape[0], c.itemsize)
+    m, n = _block_sizes(c.shape[1], c.shape[2], a.shape[2], c.shape[0], c.itemsize, _crowded(a[0]))
     down, across = (c.shape[1] + m - 1) // m, (c.shape[2] + n - 1) // n
     for task in prange(c.shape[0] * down * across):
         matrix, block = task // (down * across), task % (down * across)
