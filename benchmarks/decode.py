@@ -23,7 +23,7 @@ from turns import Case, LeftOut, Timed
 GPT2 = {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024, "vocab_size": 50257}
 SMALLER = {"n_layer": 4, "n_head": 8, "n_embd": 512, "block_size": 512, "vocab_size": 50257}
 TINY = {"n_layer": 1, "n_head": 2, "n_embd": 64, "block_size": 32, "vocab_size": 40}
-BYTES = {"float32": 4.0, "int8": 1.0, "int4": 0.5}  # of a weight; scales are not counted
+BYTES = {"float32": 4.0, "int8": 1.0, "int4": 0.5, "int4x8": 0.5}  # of a weight; scales are not counted
 FORMATS = tuple(BYTES)
 
 

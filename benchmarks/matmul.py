@@ -27,6 +27,7 @@ SHAPES: dict[str, tuple[tuple[int, int, int], str]] = {
     "1x768 @ (50257x768)^T, decoding's head": ((1, 768, 50257), "nt"),
     "8x768 @ 768x3072, decoding eight": ((8, 768, 3072), "nn"),
 }
+FEW = 8  # rows: what decoding has
 SQUARES = (64, 128, 256, 512, 1024, 2048)
 
 
@@ -111,6 +112,12 @@ def _ours(a: Any, b: Any, case: Case) -> Any:
         return {"a": solid(a), "b": solid(b), "c": c} if plain else {}
 
     rungs, skipped = timed_rungs("matmul", values, "c")
+    if case["batch"] == 1 and case["M"] <= FEW:  # decoding has ladders of its own, for weights in rows and in columns
+        name, given = (
+            ("gemv", {"x": a, "w": b.T, "c": c}) if case["layout"] == "nt" else ("gevm", {"x": a, "w": b, "c": c})
+        )
+        few, _ = timed_rungs(name, {key: solid(x) if key != "c" else x for key, x in given.items()}, "c")
+        rungs |= few
     return door | rungs, skipped if plain else {}
 
 
