@@ -38,7 +38,7 @@ def compare(
         rtol: the largest error that is forgiven, as a part of the largest slope.
 
     Returns:
-        Is the rule right; by how much it is off; dx as the rule gave it; and the slope v^T J u measured in each direction.
+        Is the rule right; how far it is off; dx as the rule gave it; and the slope v^T J u along each direction.
 
     Example:
         >>> from tinyllm.autograd.numeric import central_difference
