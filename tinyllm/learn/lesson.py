@@ -161,10 +161,10 @@ def claim(
             ...
         tinyllm.errors.ClaimError: E-CLAIM "bits of a uniform guess" is 7.5, not above 7.9
     """
-    bounds = [
-        (word, bound) for word, bound in (("above", above), ("below", below), ("near", near)) if bound is not None
-    ]
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
+    given = {"above": above, "below": below, "near": near}
+    bounds = [(word, limit) for word, limit in given.items() if limit is not None]
+    number = _number(name, value)
+    if isinstance(number, bool):
         if bounds:
             raise LearnError(f'claim "{name}": true or false has no bounds', hint="leave above, below and near out")
         if not number:
