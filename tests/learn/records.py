@@ -87,7 +87,11 @@ LOGSUMEXP = exercise(
     "tinyllm.kernels.softmax:logsumexp",
     [shapes(), oracle(samples=rows), no_mutation()],
     [
-        Mistake("return highest[..., 0] + np.log", "return np.log", "off by a constant|", ),
+        Mistake(
+            "return highest[..., 0] + np.log",
+            "return np.log",
+            "off by a constant|",
+        ),
         Mistake(".sum(axis=-1))", ".mean(axis=-1))", r"ln\(V\) less"),
         Mistake("np.log(np.exp(x - highest).sum(axis=-1))", "np.exp(x - highest).sum(axis=-1)", ""),
         Mistake("np.exp(x - highest)", "np.exp(x)", "overflow"),
@@ -128,18 +132,24 @@ MAX_BACKWARD = exercise(
     "tinyllm.autograd.ops.reduce:Max.backward",
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
-        Mistake("dy / ties", "dy", "tie"),
-        Mistake("largest * ", "", ""),
-        Mistake("largest * ", "~largest * ", "other way round"),
+        Mistake("dy.reshape(ties.shape) / np.maximum(ties, 1)", "dy.reshape(ties.shape)", "tie"),
+        Mistake("np.where(largest, share, 0)", "np.where(True, share, 0) + 0 * largest", ""),
+        Mistake("np.where(largest, share, 0)", "np.where(largest, 0, share)", "other way round"),
     ],
 )
 
 CROSS_ENTROPY = exercise(
     "90.6",
     "tinyllm.kernels.cross_entropy:cross_entropy",
-    [shapes(), oracle(samples=losses), vectors([((np.zeros((1, 4)), np.array([1]), -100), (np.log([4.0]), np.log([4.0])))])],
     [
-        Mistake("lse - logits[rows, np.where(kept, targets, 0)]", "logits[rows, np.where(kept, targets, 0)] - lse", "sign"),
+        shapes(),
+        oracle(samples=losses),
+        vectors([((np.zeros((1, 4)), np.array([1]), -100), (np.log([4.0]), np.log([4.0])))]),
+    ],
+    [
+        Mistake(
+            "lse - logits[rows, np.where(kept, targets, 0)]", "logits[rows, np.where(kept, targets, 0)] - lse", "sign"
+        ),
         Mistake("np.where(kept, losses, 0), lse", "losses, lse", "ignore"),
         Mistake("np.where(kept, targets, 0)", "np.where(kept, targets, 0) - 1", "one too low"),
         Mistake("lse - logits[rows, np.where(kept, targets, 0)]", "lse", ""),
@@ -159,9 +169,15 @@ CROSS_ENTROPY_BACKWARD = exercise(
     [
         Mistake("dlogits[rows, targets[rows]] -= 1", "dlogits[rows, targets[rows]] += 1", ""),
         Mistake("dlogits[rows, targets[rows]] -= 1", "dlogits[rows] -= 1", "off by a constant|sum over|dlosses"),
-        Mistake("np.where(kept, dlosses, 0)[:, None] * dlogits", "kept[:, None] * dlogits", "from above|dlosses is all ones"),
+        Mistake(
+            "np.where(kept, dlosses, 0)[:, None] * dlogits", "kept[:, None] * dlogits", "from above|dlosses is all ones"
+        ),
         Mistake("np.where(kept, dlosses, 0)[:, None]", "dlosses[:, None]", "ignore"),
-        Mistake("return np.where(kept, dlosses, 0)[:, None] * dlogits", "return -np.where(kept, dlosses, 0)[:, None] * dlogits", "sign"),
+        Mistake(
+            "return np.where(kept, dlosses, 0)[:, None] * dlogits",
+            "return -np.where(kept, dlosses, 0)[:, None] * dlogits",
+            "sign",
+        ),
         Mistake("logits - lse[:, None]", "logits", "all zeros"),
     ],
 )
@@ -173,8 +189,11 @@ UNBROADCAST = exercise(
     [
         Mistake("dy.sum(axis=spread)", "dy.mean(axis=spread)", "times|broadcast"),
         Mistake("tuple(range(extra)) + ", "", "shape|axis|fit|reshape"),
-        Mistake("    if extra < 0 or any(size not in (1, dy.shape[extra + axis]) for axis, size in enumerate(shape)):",
-                "    if extra < 0:", "refuse|size"),
+        Mistake(
+            "    if extra < 0 or any(size not in (1, dy.shape[extra + axis]) for axis, size in enumerate(shape)):",
+            "    if extra < 0:",
+            "refuse|size",
+        ),
     ],
 )
 
