@@ -25,7 +25,8 @@ def read(docstring: str | None) -> tuple[Letters, Letters]:
     """
     line = re.search(r"^\s*Shapes:?\s+(.*?)(?:\n\s*\n|\.\s|\.$|\n\s*[A-Z][a-z]+:?\s|\Z)", docstring or "", re.M | re.S)
     if not line:
-        return {}, {}
+        text = re.split(r"^\s*(?:Example|Args|Raises|Returns|Errors):", docstring or "", maxsplit=1, flags=re.M)[0]
+        return {name: axes for name, axes in _named(text).items() if axes}, {}
     before, _, after = line.group(1).partition("->")
     return _named(before), _named(after)
 
@@ -35,8 +36,8 @@ def _named(text: str) -> Letters:
     for names, axes in _NAMED.findall(text):
         letters = tuple(axis.strip() for axis in axes.split(",") if _LETTER.match(axis.strip()))
         for name in re.split(r"\s*,\s*|\s+and\s+", names):
-            if name not in {"with", "or", "of"}:
-                found[name] = letters
+            if name not in {"with", "or", "of", "shape"}:
+                found.setdefault(name, letters)
     return found
 
 
