@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
+    from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
     from .style import save
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
@@ -37,6 +38,8 @@ _HOMES = {
     "Merge": "merges",
     "MergeTrace": "merges",
     "Node": "graph",
+    "Stage": "stack",
+    "StackMap": "stack",
     "TokenText": "tokens",
     "curve": "terminal",
     "draw_attention": "attention",
@@ -45,10 +48,13 @@ _HOMES = {
     "draw_graph": "graph",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
+    "draw_stack": "stack",
     "draw_tokens": "tokens_figure",
     "merges_page": "merges",
     "save": "style",
     "sparkline": "terminal",
+    "stack_lines": "stack",
+    "stack_page": "stack",
     "staircase": "merges",
     "tokens_page": "tokens",
 }
@@ -63,6 +69,8 @@ __all__ = [
     "Merge",
     "MergeTrace",
     "Node",
+    "StackMap",
+    "Stage",
     "TokenText",
     "curve",
     "draw_attention",
@@ -71,10 +79,13 @@ __all__ = [
     "draw_graph",
     "draw_loss",
     "draw_merges",
+    "draw_stack",
     "draw_tokens",
     "merges_page",
     "save",
     "sparkline",
+    "stack_lines",
+    "stack_page",
     "staircase",
     "tokens_page",
 ]
