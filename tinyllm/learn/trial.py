@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..autograd.draw import Sample
 from .call import Call, Outcome, attempt
 from .compare import Difference, difference
@@ -25,6 +27,7 @@ class Trial:
         outcome: what came of it.
         values: the results, one by one, as far as they could be taken apart.
         wrong: by name of the result (or "" for all of it), how it differs.
+        doubled: by name, the results for twice the cotangents, where a diagnosis asked for them.
     """
 
     problem: Problem
@@ -34,6 +37,7 @@ class Trial:
     outcome: Outcome
     values: tuple[Any, ...] = ()
     wrong: dict[str, Difference] = field(default_factory=dict)
+    doubled: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -43,6 +47,18 @@ class Trial:
     def value(self, name: str) -> Any:
         """Return a result by its name."""
         return self.values[self.answer.names.index(name)]
+
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Return the axis letters of a result; those of an input of the same shape where the docstring has none."""
+        known = self.problem.result_letters(name)
+        if known:
+            return known
+        shape = np.shape(self.expected(name)) if name in self.answer.names else ()
+        letters = self.problem.letters()
+        for label, value in self.call.named().items():
+            if isinstance(value, np.ndarray) and value.shape == shape and letters.get(label):
+                return letters[label]
+        return ()
 
     def expected(self, name: str) -> Any:
         """Return what that result should be."""
