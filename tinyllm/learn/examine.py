@@ -78,6 +78,7 @@ def _load() -> None:
 
 def _examined(job: dict[str, Any]) -> tuple[Verdict, str]:
     folder = Path(job["folder"])
+    sys.dont_write_bytecode = True  # two saves in one second would look the same to Python's cache
     try:
         sys.path.append(str(folder.parent))  # at the end: no file of theirs can take the place of a library
         module, _, name = job["examiner"].partition(":")
