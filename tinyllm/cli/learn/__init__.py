@@ -43,12 +43,16 @@ def run(args: argparse.Namespace) -> int:
         from ...learn.keys import keys
         from ...learn.live import LinesView, TerminalView
         from ...learn.watch import Watch
-        from .plot import draw
+        from .plot import draw, folder_of
 
         worker.prepare()
         view = LinesView(screen) if screen.plain else TerminalView(screen)
         with keys(screen.plain) as pressed, view:
-            code = Watch(session, worker, view, pressed, exercise, draw).run()
+            loop = Watch(
+                session, worker, view, pressed, exercise,
+                lambda one, verdict: draw(one, verdict, folder_of(session) / f"{one.id}.png"),
+            )  # fmt: skip
+            code = loop.run()
     done, every = session.count()
     screen.line(f"{done} of {every} exercises have passed. Your files are in {session.workspace.folder}")
     return code

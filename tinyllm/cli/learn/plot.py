@@ -11,6 +11,7 @@ from ..screen import Screen
 
 if TYPE_CHECKING:
     from ...learn.exercise import Exercise
+    from ...learn.session import Session
     from ...learn.verdict import Verdict
 
 EXAMPLES = """\
@@ -22,7 +23,7 @@ EXAMPLES = """\
 def add_arguments(parser: Parser) -> None:
     """Declare the arguments."""
     parser.add_argument("exercise", metavar="EXERCISE", nargs="?", help="without it, the next open one")
-    parser.add_argument("--out", metavar="FILE", help="a .png, .svg or .pdf; by default my/.pictures/ID.png")
+    parser.add_argument("--out", metavar="FILE", help="a .png, .svg or .pdf; by default my/pictures/ID.png")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def folder_of(session: object) -> Path:
+def folder_of(session: Session) -> Path:
     """Return where a learner's pictures go."""
-    return Path(session.workspace.folder) / ".pictures"  # type: ignore[attr-defined]
+    return Path(session.workspace.folder) / "pictures"
 
 
 def draw(exercise: Exercise, verdict: Verdict, path: Path) -> str:

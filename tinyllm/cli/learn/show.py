@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ..parser import Parser
 from ..screen import Screen
 
 EXAMPLES = """\
-  tinyllm learn show 10 | less -R
+  tinyllm learn show 10
   tinyllm learn show 10 --ipynb      needs: pip install 'tinyllm[lessons]'
   tinyllm learn show 10 --html --out attention.html
 """
@@ -17,8 +18,30 @@ EXAMPLES = """\
 def add_arguments(parser: Parser) -> None:
     """Declare the arguments."""
     parser.add_argument("lesson", metavar="LESSON", help="its number")
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--ipynb", dest="kind", action="store_const", const="ipynb", help="write a notebook")
-    kind.add_argument("--md", dest="kind", action="store_const", const="md", help="write Markdown")
-    kind.add_argument("--html", dest="kind", action="store_const", const="html", help="write one HTML file")
-    parser.add_argument("--out", metavar="FILE", help="where to; by default NN_name.ipynb and so on in this folder")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--ipynb", dest="form", action="store_const", const="ipynb", help="write a notebook")
+    form.add_argument("--md", dest="form", action="store_const", const="md", help="write Markdown")
+    form.add_argument("--html", dest="form", action="store_const", const="html", help="write one HTML file")
+    parser.add_argument("--out", metavar="FILE", help="where to; by default NN_name.html and so on in this folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the lesson's page, or write it in another form."""
+    from ...errors import ConfigError
+    from ...learn.exercises import lesson
+
+    wanted = lesson(args.lesson.split(".")[0])
+    screen = Screen.of()
+    if args.form is None:
+        if args.out:
+            raise ConfigError("--out is for a page that is written", hint="--html, --md or --ipynb with it")
+        from ...learn.show import show
+
+        show(wanted, screen)
+        screen.line()
+        screen.line(f"next: tinyllm learn {wanted.number}")
+        return 0
+    from ...learn.convert import export
+
+    screen.line(f"written: {export(wanted, args.form, Path(args.out) if args.out else None)}")
+    return 0
