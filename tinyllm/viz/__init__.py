@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .attention import AttentionMaps, draw_attention
+    from .beside import Beside, draw_beside
     from .compression import Compression, draw_compression
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AttentionMaps": "attention",
+    "Beside": "beside",
     "Compression": "compression",
     "Edge": "graph",
     "GradientErrors": "gradient",
@@ -43,6 +45,7 @@ _HOMES = {
     "TokenText": "tokens",
     "curve": "terminal",
     "draw_attention": "attention",
+    "draw_beside": "beside",
     "draw_compression": "compression",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
@@ -61,6 +64,7 @@ _HOMES = {
 
 __all__ = [
     "AttentionMaps",
+    "Beside",
     "Compression",
     "Edge",
     "GradientErrors",
@@ -74,6 +78,7 @@ __all__ = [
     "TokenText",
     "curve",
     "draw_attention",
+    "draw_beside",
     "draw_compression",
     "draw_gradient_check",
     "draw_graph",
