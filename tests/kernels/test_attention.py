@@ -277,3 +277,28 @@ def test_few_queries_and_a_tile_of_them_agree(rng, dtype, close):
             few = kernels.attention(q[:, :, 6:], k, v, causal, window, 0.3)
         for x, y in zip(whole, few, strict=True):
             close(y, x[:, :, 6:], dtype)
+
+
+def test_the_core_is_the_kernel_and_its_backward_the_derivative(rng):
+    """One group, no window, no dropout: nothing is left of the kernel but attend."""
+    q, k, v, dout = draw(rng, 2, 3, 3, 5, 7, 11)
+    out, w = kernels.attend(q, k, v, kernels.causal_mask(5, 7), 0.3)
+    with kernels.use("numpy"):
+        np.testing.assert_array_equal(out, kernels.attention(q, k, v, True, None, 0.3)[0])
+    np.testing.assert_allclose(w.sum(axis=-1), 1.0, rtol=1e-14)
+    for x, dx in zip((q, k, v), kernels.attend_backward(q, k, v, w, dout, 0.3), strict=True):
+        along = rng.standard_normal(x.shape)
+        moved = [y + 1e-20j * along if y is x else y for y in (q, k, v)]
+        expected = (kernels.attend(*moved, kernels.causal_mask(5, 7), 0.3)[0] * dout).sum().imag / 1e-20
+        np.testing.assert_allclose((dx * along).sum(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("window", [None, 0, 1, 3])
+@pytest.mark.parametrize("sizes", [(5, 5), (3, 7), (7, 3)])
+def test_visible_keys_are_those_of_the_conventions(sizes, window):
+    T, S = sizes
+    visible = kernels.visible_keys(T, S, True, window)
+    for i, j in np.ndindex(T, S):
+        position = i + S - T
+        assert visible[i, j] == (j <= position and (window is None or j > position - window))
+    assert kernels.visible_keys(T, S, False, None).all()
