@@ -59,7 +59,7 @@ class Check:
         """Return the inputs that this check draws itself, with their answers, smallest first."""
         return []
 
-    def trace(self, function: Callable[..., Any], slot: Slot, seed: int = 0) -> Iterator[Outcome]:
+    def trace(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Outcome]:
         """Yield what a function does with every input of this check: two functions that do the same are alike."""
         for posed in self.posed(slot, seed):
             yield attempt(function, posed.called())

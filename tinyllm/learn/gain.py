@@ -56,7 +56,7 @@ class Improves(Check):
         else:
             yield Failure.of(self.label, f"{text}; it should lie above {self.by:g}")
 
-    def trace(self, function: Callable[..., Any], slot: Slot, seed: int = 0) -> Iterator[Outcome]:
+    def trace(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Outcome]:
         """Yield the measurements."""
         for run in range(self.runs):
             yield self._measured(function, seed, run)

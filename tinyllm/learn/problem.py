@@ -255,8 +255,8 @@ class Backward(Problem):
         way = self._way(sample)
         dys = [d if change is None else change(d) for d in self.cotangents(way.outputs)]
         if self.arrange is not None:
-            args = tuple(self.arrange(way.inputs, way.outputs, tuple(dys)))
-            return Call(args, {}, _positional(self.slot.function, len(args)))
+            made = tuple(self.arrange(way.inputs, way.outputs, tuple(dys)))
+            return Call(made, {}, _positional(self.slot.function, len(made)))
         known = way.inputs | dict(zip(way.names, way.outputs, strict=False))
         known |= {f"d{name}": dy for name, dy in zip(way.names, dys, strict=False)}
         formal = [p for p in inspect.signature(self.slot.function).parameters.values() if p.kind is not p.VAR_KEYWORD]

@@ -93,7 +93,7 @@ class Holds(Check):
                 found.append(Posed(problem, sample, answer, call))
         return found
 
-    def trace(self, function: Callable[..., Any], slot: Slot, seed: int = 0) -> Iterator[Outcome]:
+    def trace(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Outcome]:
         """Yield what the function does with every call that the property makes of it."""
         for round in range(self.rounds):
             _, calls = self.observed(function, slot, Growing(seed, round))

@@ -25,6 +25,7 @@ class Trial:
         outcome: what came of it.
         values: the results, one by one, as far as they could be taken apart.
         wrong: by name of the result (or "" for all of it), how it differs.
+        doubled: by name, the results for twice the cotangents, where a diagnosis asked for them.
     """
 
     problem: Problem
@@ -34,6 +35,7 @@ class Trial:
     outcome: Outcome
     values: tuple[Any, ...] = ()
     wrong: dict[str, Difference] = field(default_factory=dict)
+    doubled: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

@@ -66,9 +66,7 @@ class Oracle(Values):
         """Draw the samples and ask the oracle about each."""
         samples = self.samples or (slot.op.samples if slot.op is not None else None)
         if samples is None:
-            raise LearnError(
-                f"{slot.name}: an oracle needs samples", hint="oracle(samples=fn), where fn(draw) yields them"
-            )
+            raise LearnError(f"{slot.name}: an oracle needs samples", hint="oracle(samples=fn); fn(draw) yields them")
         kind = Forward if slot.op is not None else Plain
         problem = kind(slot, samples, self.rtol, oracle=self.fn)
         return [Posed(problem, sample, problem.answer(sample)) for sample in problem.drawn(seed)]
