@@ -8,7 +8,7 @@ from importlib import import_module
 from ...errors import LearnError
 from ..exercise import Exercise, Lesson, find
 
-FILES: tuple[str, ...] = ()
+FILES: tuple[str, ...] = ("l03_tensors", "l10_attention")
 
 
 @cache
