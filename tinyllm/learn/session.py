@@ -49,7 +49,7 @@ class Session:
     def path(self, wanted: Lesson | Exercise) -> Path:
         """Return the learner's file of a lesson or of an exercise."""
         home = wanted if isinstance(wanted, Lesson) else lesson_of(wanted)
-        return Path(self.workspace.folder) / home.file
+        return self.workspace.file(home)
 
     def started(self, wanted: Lesson) -> bool:
         """Is there a file for this lesson?"""
