@@ -75,6 +75,8 @@ def guesses(
         return
     if not np.any(got):
         yield Guess("zero", "nothing flows back: it is all zeros")
+        if expected.all():  # as it would be, too, if a mask were inverted
+            yield Guess("zeros inverted", _INVERTED, True)
         return
 
     def same(a: Array, b: Array) -> bool:
@@ -124,6 +126,9 @@ def _of_masks(got: Array, expected: Array) -> Iterator[Guess]:
     if got.ndim != 2:
         return
     T, S = got.shape
+    if any(np.array_equal(got, ~np.tri(T, S, k, dtype=bool)) for k in range(-T, S + 1)):
+        weak = T < 2 or S < 2
+        yield Guess("other triangle", "it is the other triangle: True stands above the diagonal, not below", weak)
     edges = [k for k in range(-T, S + 1) if np.array_equal(got, np.tri(T, S, k, dtype=bool))]
     right = [k for k in range(-T, S + 1) if np.array_equal(expected, np.tri(T, S, k, dtype=bool))]
     for k, r in itertools.product(edges, right):
@@ -133,18 +138,17 @@ def _of_masks(got: Array, expected: Array) -> Iterator[Guess]:
         yield Guess(f"edge {k - r}", f"the edge of the triangle is {abs(k - r)} too far to the {side}")
 
 
+_INVERTED = "it is zero where it should not be, and the other way round: a mask is inverted"
+
+
 def _of_zeros(got: Array, expected: Array, near: float) -> Iterator[Guess]:
     """Zeros that are not there, or in the wrong places: a mask."""
     nothing, found = expected == 0, got == 0
-    if not nothing.any() or np.array_equal(nothing, found):
-        return
     right = np.abs(got - expected) <= near
-    if np.array_equal(nothing, ~found):
-        yield Guess("zeros inverted", "it is zero where it should not be, and the other way round: a mask is inverted")
-    elif right[~nothing].all():
+    if nothing.any() and np.array_equal(nothing, ~found):
+        yield Guess("zeros inverted", _INVERTED)
+    if nothing.any() and right[~nothing].all():
         yield Guess("zeros missing", "it is right but for the entries that should be zero: a mask is missing")
-    elif not found.any():
-        yield Guess("no zeros", "no entry is zero, and some should be: a mask is missing")
 
 
 def _of_places(

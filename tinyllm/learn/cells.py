@@ -49,6 +49,11 @@ class Cell:
         return (word, rest.strip()) if word in SECTIONS else None
 
     @property
+    def hidden(self) -> bool:
+        """Is its code folded, below what it shows?"""
+        return "hide-input" in self.tags
+
+    @property
     def shown(self) -> str:
         """The code without the calls that only tell, and without the import of their names.
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd import Tensor
+
 Array = np.ndarray[Any, Any]
 
 EPS = 1e-13  # of the largest number around: the rounding that any order of additions may leave
@@ -117,6 +119,8 @@ def _other(got: Any, expected: Any) -> Difference | None:
         same = len(got) == len(expected) and all(
             difference(g, e, 1e-9) is None for g, e in zip(got, expected, strict=True)
         )
+    elif isinstance(expected, Tensor) and isinstance(got, Tensor):
+        return difference(got.data, expected.data, 1e-9)
     else:
         same = type(got) is type(expected) and bool(np.all(got == expected))
     return None if same else Difference("values", f"yours {_short(got)}, expected {_short(expected)}")

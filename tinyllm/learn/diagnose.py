@@ -215,7 +215,8 @@ def _at_picks(wrong: Sequence[Trial], name: str) -> Iterator[str]:
         for trial in wrong:
             index, got, expected = trial.call.named()[label], trial.value(name), trial.expected(name)
             if index.dtype.kind not in "iu" or np.ndim(got) != 2 or index.shape != got.shape[:1]:
-                return
+                found.add("")
+                break
             kept = (index >= 0) & (index < got.shape[1])
             picked = np.zeros(got.shape, bool)
             picked[np.flatnonzero(kept), index[kept]] = True
@@ -265,7 +266,7 @@ def _of_few(trial: Trial, name: str) -> str:
 
 def _finished(sentence: str) -> str:
     """Begin with a capital letter, unless it begins with a name, and end with a full stop."""
-    words = ("every ", "it ", "the ", "nothing ", "only ", "these ", "each ")
+    words = ("no ", "every ", "it ", "the ", "nothing ", "only ", "these ", "each ")
     start = sentence[0].upper() + sentence[1:] if sentence.startswith(words) else sentence
     start = re.sub(r"is (\S+) times what it should be \(that is \1\)", r"is \1 times what it should be", start)
     return start if start.endswith((".", "?", "!")) else start + "."

@@ -73,11 +73,9 @@ def compose(lesson: Lesson, cells: Sequence[Cell], recording: Recording) -> Page
         if cell.kind == "markdown":
             blocks.append(linked(cell.text))
         else:
-            code = cell.shown
-            if code.strip():
-                shown = fenced(code)
-                blocks.append(folded("The code", shown) if "hide-input" in cell.tags else shown)
-            blocks += _outputs(page, lesson, recording.within(cell.line, cell.end))
+            code = fenced(cell.shown) if cell.shown.strip() else ""
+            outputs = _outputs(page, lesson, recording.within(cell.line, cell.end))
+            blocks += [*outputs, folded("The code", code) if code else ""] if cell.hidden else [code, *outputs]
     blocks += ["---", _way(lesson)]
     page.text = "\n\n".join(block for block in blocks if block.strip()) + "\n"
     return page

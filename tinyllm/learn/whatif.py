@@ -101,6 +101,9 @@ def _changes(call: Call) -> Iterator[Change]:
         for other in labels[i + 1 :]:
             words = f"This is what comes out with {one} and {other} in each other's place."
             yield Change(f"{one} {other}", words, lambda c, a=one, b=other: _exchanged(c, a, b))  # type: ignore[misc]
+            for a, b in ((one, other), (other, one)):
+                words = f"This is what comes out with {b} in place of {a}."
+                yield Change(words, words, lambda c, a=a, b=b: _instead(c, a, b))  # type: ignore[misc]
 
 
 def _of_one(label: str, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
@@ -173,6 +176,16 @@ def _resaved(call: Call, k: int, function: Callable[[Any], Any]) -> Call | None:
         return None
     ctx.saved = (*ctx.saved[:k], value, *ctx.saved[k + 1 :])
     return Call((ctx, *call.args[1:]), call.params, call.names)
+
+
+def _instead(call: Call, one: str, other: str) -> Call | None:
+    """Give the second argument in place of the first as well."""
+    named = call.named()
+    if one not in named or other not in named or np.shape(named[one]) != np.shape(named[other]):
+        return None
+    if type(named[one]) is not type(named[other]):
+        return None
+    return _replaced(call, one, lambda _: named[other])
 
 
 def _exchanged(call: Call, one: str, other: str) -> Call | None:

@@ -17,12 +17,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .attention import AttentionMaps, draw_attention
     from .beside import Beside, draw_beside
+    from .bigram import Bigram, draw_bigram
     from .compression import Compression, draw_compression
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
+    from .ladder import Ladder, draw_ladder
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
+    from .scorecard import Scorecard, draw_scorecard
+    from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
+    from .steps import StepErrors, draw_step_errors
     from .style import save
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
@@ -31,27 +36,40 @@ if TYPE_CHECKING:
 _HOMES = {
     "AttentionMaps": "attention",
     "Beside": "beside",
+    "Bigram": "bigram",
     "Compression": "compression",
     "Edge": "graph",
     "GradientErrors": "gradient",
     "Graph": "graph",
+    "Ladder": "ladder",
     "LossCurve": "loss",
     "Merge": "merges",
     "MergeTrace": "merges",
     "Node": "graph",
+    "Scorecard": "scorecard",
+    "StackMap": "stack",
+    "Stage": "stack",
+    "StepErrors": "steps",
     "TokenText": "tokens",
     "curve": "terminal",
     "draw_attention": "attention",
     "draw_beside": "beside",
+    "draw_bigram": "bigram",
     "draw_compression": "compression",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
+    "draw_ladder": "ladder",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
+    "draw_scorecard": "scorecard",
+    "draw_stack": "stack",
+    "draw_step_errors": "steps",
     "draw_tokens": "tokens_figure",
     "merges_page": "merges",
     "save": "style",
     "sparkline": "terminal",
+    "stack_lines": "stack",
+    "stack_page": "stack",
     "staircase": "merges",
     "tokens_page": "tokens",
 }
@@ -59,27 +77,40 @@ _HOMES = {
 __all__ = [
     "AttentionMaps",
     "Beside",
+    "Bigram",
     "Compression",
     "Edge",
     "GradientErrors",
     "Graph",
+    "Ladder",
     "LossCurve",
     "Merge",
     "MergeTrace",
     "Node",
+    "Scorecard",
+    "StackMap",
+    "Stage",
+    "StepErrors",
     "TokenText",
     "curve",
     "draw_attention",
     "draw_beside",
+    "draw_bigram",
     "draw_compression",
     "draw_gradient_check",
     "draw_graph",
+    "draw_ladder",
     "draw_loss",
     "draw_merges",
+    "draw_scorecard",
+    "draw_stack",
+    "draw_step_errors",
     "draw_tokens",
     "merges_page",
     "save",
     "sparkline",
+    "stack_lines",
+    "stack_page",
     "staircase",
     "tokens_page",
 ]

@@ -66,7 +66,7 @@ def spread_out(draw):
     yield draw(2, 3, 5), (1, 3, 1)
     yield draw(7, 2, 3), (7, 1, 3)
     yield draw(2, 3), ()
-    yield draw(2, 3), (4, 3)
+    yield draw(2, 3), (3, 2)
 
 
 SOFTMAX = exercise(
@@ -74,11 +74,13 @@ SOFTMAX = exercise(
     "tinyllm.kernels.softmax:softmax",
     [shapes(), oracle(slow_softmax, rows), holds("rows sum to 1", sums_to_one), no_mutation()],
     [
-        Mistake("e = np.exp(x - _highest(x))", "e = np.exp(x)", "overflow"),
-        Mistake("axis=-1, keepdims=True", "axis=0, keepdims=True", "sums to 1 along T, and should along V|several|own"),
-        Mistake("e / e.sum(axis=-1, keepdims=True)", "e", "factor of its own"),
-        Mistake("return e / e.sum(axis=-1, keepdims=True)", "return e / e.sum()", "factor of its own|axis"),
-        Mistake("np.exp(x - _highest(x))", "np.exp(_highest(x) - x)", "minus x|sign"),
+        Mistake("np.exp(x - highest)", "np.exp(x)", "overflow"),
+        Mistake(
+            "e.sum(axis=-1, keepdims=True)", "e.sum(axis=0, keepdims=True)", "sums to 1 along the last axis but one"
+        ),
+        Mistake("return e / e.sum(axis=-1, keepdims=True)", "return e", "factor of its own"),
+        Mistake("return e / e.sum(axis=-1, keepdims=True)", "return e / e.sum()", "factor of its own"),
+        Mistake("np.exp(x - highest)", "np.exp(highest - x)", "minus x"),
     ],
 )
 
@@ -87,15 +89,11 @@ LOGSUMEXP = exercise(
     "tinyllm.kernels.softmax:logsumexp",
     [shapes(), oracle(samples=rows), no_mutation()],
     [
-        Mistake(
-            "return highest[..., 0] + np.log",
-            "return np.log",
-            "off by a constant|",
-        ),
+        Mistake("return highest[..., 0] + np.log", "return np.log", "minus the largest entry of each row of x"),
         Mistake(".sum(axis=-1))", ".mean(axis=-1))", r"ln\(V\) less"),
         Mistake("np.log(np.exp(x - highest).sum(axis=-1))", "np.exp(x - highest).sum(axis=-1)", ""),
-        Mistake("np.exp(x - highest)", "np.exp(x)", "overflow"),
-        Mistake("return highest[..., 0]", "return -highest[..., 0]", ""),
+        Mistake("np.exp(x - highest)", "np.exp(x)", "the largest entry of each row|overflow"),
+        Mistake("return highest[..., 0]", "return -highest[..., 0]", "-2 times the largest entry"),
     ],
 )
 
@@ -104,7 +102,11 @@ SOFTMAX_BACKWARD = exercise(
     "tinyllm.autograd.ops.fused:Softmax.backward",
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
-        Mistake("p * (dp - (dp * p).sum(axis, keepdims=True))", "dp - (dp * p).sum(axis, keepdims=True)", "all ones"),
+        Mistake(
+            "p * (dp - (dp * p).sum(axis, keepdims=True))",
+            "dp - (dp * p).sum(axis, keepdims=True)",
+            r"times ctx.saved\[0\] is right",
+        ),
         Mistake("(dp - (dp * p).sum(axis, keepdims=True))", "dp", "a sum over"),
         Mistake("(dp * p).sum(axis,", "dp.sum(axis,", "a sum over"),
         Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "another axis than the last"),
@@ -119,11 +121,11 @@ SUM_BACKWARD = exercise(
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
         Mistake("spread(dy, shape, axes)", "spread(dy, shape, axes) * 2", r"2 times"),
-        Mistake("spread(dy, shape, axes)", "spread(dy, shape, axes) / np.prod(shape)", "number of entries"),
+        Mistake("spread(dy, shape, axes)", "spread(dy, shape, axes) / np.prod(shape)", "1/the number of entries"),
         Mistake("spread(dy, shape, axes)", "-spread(dy, shape, axes)", "sign"),
         Mistake("spread(dy, shape, axes)", "np.ones(shape)", "does not depend on what comes from above|all ones"),
         Mistake("spread(dy, shape, axes)", "dy", "axis|broadcast|lacks"),
-        Mistake("spread(dy, shape, axes)", "np.zeros(shape)", "nothing flows back"),
+        Mistake("spread(dy, shape, axes)", "np.zeros(shape)", "Nothing flows back"),
     ],
 )
 
@@ -133,8 +135,8 @@ MAX_BACKWARD = exercise(
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
         Mistake("dy.reshape(ties.shape) / np.maximum(ties, 1)", "dy.reshape(ties.shape)", "tie"),
-        Mistake("np.where(largest, share, 0)", "np.where(True, share, 0) + 0 * largest", ""),
-        Mistake("np.where(largest, share, 0)", "np.where(largest, 0, share)", "other way round"),
+        Mistake("np.where(largest, share, 0)", "np.where(True, share, 0) + 0 * largest", "should be zero"),
+        Mistake("np.where(largest, share, 0)", "np.where(largest, 0, share)", "the other way round"),
     ],
 )
 
@@ -150,7 +152,7 @@ CROSS_ENTROPY = exercise(
         Mistake(
             "lse - logits[rows, np.where(kept, targets, 0)]", "logits[rows, np.where(kept, targets, 0)] - lse", "sign"
         ),
-        Mistake("np.where(kept, losses, 0), lse", "losses, lse", "ignore"),
+        Mistake("np.where(kept, losses, 0), lse", "losses, lse", "ignore|should be zero"),
         Mistake("np.where(kept, targets, 0)", "np.where(kept, targets, 0) - 1", "one too low"),
         Mistake("lse - logits[rows, np.where(kept, targets, 0)]", "lse", ""),
         Mistake("np.where(kept, losses, 0), lse", "np.where(kept, losses, 0) / len(targets), lse", "1/N"),
@@ -167,12 +169,20 @@ CROSS_ENTROPY_BACKWARD = exercise(
         no_mutation(),
     ],
     [
-        Mistake("dlogits[rows, targets[rows]] -= 1", "dlogits[rows, targets[rows]] += 1", ""),
-        Mistake("dlogits[rows, targets[rows]] -= 1", "dlogits[rows] -= 1", "off by a constant|sum over|dlosses"),
+        Mistake(
+            "dlogits[rows, targets[rows]] -= 1",
+            "dlogits[rows, targets[rows]] += 1",
+            "only at the entries that targets picks",
+        ),
+        Mistake(
+            "dlogits[rows, targets[rows]] -= 1",
+            "dlogits[rows] -= 1",
+            "everywhere but at the entries that targets picks",
+        ),
         Mistake(
             "np.where(kept, dlosses, 0)[:, None] * dlogits", "kept[:, None] * dlogits", "from above|dlosses is all ones"
         ),
-        Mistake("np.where(kept, dlosses, 0)[:, None]", "dlosses[:, None]", "ignore"),
+        Mistake("np.where(kept, dlosses, 0)[:, None]", "dlosses[:, None]", "ignore|should be zero"),
         Mistake(
             "return np.where(kept, dlosses, 0)[:, None] * dlogits",
             "return -np.where(kept, dlosses, 0)[:, None] * dlogits",
@@ -187,7 +197,7 @@ UNBROADCAST = exercise(
     "tinyllm.autograd.unbroadcast:unbroadcast",
     [shapes(), oracle(samples=spread_out), no_mutation()],
     [
-        Mistake("dy.sum(axis=spread)", "dy.mean(axis=spread)", "times|broadcast"),
+        Mistake("dy.sum(axis=spread)", "dy.mean(axis=spread)", "entries that share one result"),
         Mistake("tuple(range(extra)) + ", "", "shape|axis|fit|reshape"),
         Mistake(
             "    if extra < 0 or any(size not in (1, dy.shape[extra + axis]) for axis, size in enumerate(shape)):",
@@ -203,7 +213,8 @@ INDEX_BACKWARD = exercise(
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
         Mistake("np.add.at(dx, key, dy)", "dx[key] = dy", "more than once"),
-        Mistake("np.add.at(dx, key, dy)", "dx[key] += dy", "more than once"),
+        Mistake("np.zeros(shape, dtype=dy.dtype)", "np.ones(shape, dtype=dy.dtype)", ""),
+        Mistake("dx[key] = dy", "dx[key] = -dy", "sign"),
     ],
 )
 
@@ -218,11 +229,84 @@ SOFTMAX_FORWARD = exercise(
     ],
 )
 
+CAUSAL_MASK = exercise(
+    "90.11",
+    "tinyllm.kernels.attention:causal_mask",
+    [shapes(), oracle(samples=lambda draw: [draw.sizes("T S")] + [(3, 3), (2, 5), (5, 5)])],
+    [
+        Mistake("key <= query[:, None]", "key < query[:, None]", "1 too far to the left"),
+        Mistake("key <= query[:, None]", "key >= query[:, None]", "other triangle"),
+        Mistake(" + (S - T)", "", "left end"),
+        Mistake("key <= query[:, None]", "~(key <= query[:, None])", "other way round"),
+        Mistake("key <= query[:, None]", "key <= query[:, None] + 1", "1 too far to the right"),
+    ],
+)
+
+
+def attended(draw):
+    B, T, S, D = draw.sizes("B T S D")
+    q, k, v = draw(B, T, D), draw(B, S, D), draw(B, S, D)
+    visible = draw.mask(T, S)
+    visible[:, 0] = True
+    yield q, k, v, visible, D**-0.5
+    yield draw(T, D), draw(S, D), draw(S, D), np.ones((T, S), bool), 0.7
+
+
+ATTEND = exercise(
+    "90.12",
+    "tinyllm.kernels.attention:attend",
+    [shapes(), oracle(samples=attended), no_mutation()],
+    [
+        Mistake("scale * (q @ flip(k))", "q @ flip(k)", "scale = 1: it is not used"),
+        Mistake("np.where(visible, s, -np.inf)", "s", "visible is True everywhere"),
+        Mistake("np.where(visible, s, -np.inf)", "np.where(visible, -np.inf, s)", "other way round|infinity"),
+        Mistake("scale * (q @ flip(k))", "(q @ flip(k)) / scale", "one divided by scale"),
+        Mistake(
+            "reference(softmax)(np.where(visible, s, -np.inf))",
+            "reference(softmax)(s) * visible",
+            "factor of its own",
+        ),
+        Mistake("return w @ v, w", "return w @ k, w", "k in place of v"),
+        Mistake("return w @ v, w", "return w, w @ v", "shape|axes|T"),
+    ],
+)
+
+ATTEND_BACKWARD = exercise(
+    "90.13",
+    "tinyllm.kernels.attention:attend_backward",
+    [shapes(), gradcheck_slot("q k v", "tinyllm.kernels.attention:attend", attended), no_mutation()],
+    [
+        Mistake("ds = ds * scale", "ds = ds", "1/scale"),
+        Mistake("dw - (dw * w).sum(axis=-1, keepdims=True)", "dw", ""),
+        Mistake(".sum(axis=-1,", ".sum(axis=-2,", ""),
+        Mistake("flip(ds) @ q", "ds @ q", "inner sizes|broadcast|transpose"),
+        Mistake("flip(w) @ dout", "w @ dout", "inner sizes|broadcast|transpose"),
+        Mistake("ds = ds * scale", "ds = ds * scale * scale", "scale"),
+        Mistake("return ds @ k, flip(ds) @ q, flip(w) @ dout", "return ds @ k, flip(ds) @ q, -flip(w) @ dout", "sign"),
+    ],
+)
+
+SPLIT_HEADS = exercise(
+    "90.14",
+    "tinyllm.nn.attention:split_heads",
+    [shapes(), oracle(samples=lambda draw: [(draw(B, T, H * D), H) for B, T, H, D in [draw.sizes("B T H D")]])],
+    [
+        Mistake("x.reshape(B, T, H, C // H).transpose(0, 2, 1, 3)", "x.reshape(B, H, T, C // H)", "wrong places"),
+        Mistake(".transpose(0, 2, 1, 3)", "", "another order"),
+        Mistake(
+            "x.reshape(B, T, H, C // H).transpose(0, 2, 1, 3)",
+            "x.reshape(B, T, C // H, H).transpose(0, 3, 1, 2)",
+            "wrong places",
+        ),
+        Mistake(".transpose(0, 2, 1, 3)", ".transpose(0, 2, 3, 1)", "another order"),
+    ],
+)
+
 RECORDS = {
     record.id: (record, words)
     for record, words in (
         SOFTMAX, LOGSUMEXP, SOFTMAX_BACKWARD, SUM_BACKWARD, MAX_BACKWARD, CROSS_ENTROPY, CROSS_ENTROPY_BACKWARD,
-        UNBROADCAST, INDEX_BACKWARD, SOFTMAX_FORWARD,
+        UNBROADCAST, INDEX_BACKWARD, SOFTMAX_FORWARD, CAUSAL_MASK, ATTEND, ATTEND_BACKWARD, SPLIT_HEADS,
     )
 }  # fmt: skip
 
