@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .attention import AttentionMaps, draw_attention
     from .compression import Compression, draw_compression
+    from .dependency import Feeds, draw_dependencies
+    from .explorer import attention_page
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
     from .loss import LossCurve, draw_loss
@@ -26,26 +28,32 @@ if TYPE_CHECKING:
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
     from .tokens_figure import draw_tokens
+    from .walk import QueryWalk, draw_walk
 
 _HOMES = {
     "AttentionMaps": "attention",
     "Compression": "compression",
     "Edge": "graph",
+    "Feeds": "dependency",
     "GradientErrors": "gradient",
     "Graph": "graph",
     "LossCurve": "loss",
     "Merge": "merges",
     "MergeTrace": "merges",
     "Node": "graph",
+    "QueryWalk": "walk",
     "TokenText": "tokens",
+    "attention_page": "explorer",
     "curve": "terminal",
     "draw_attention": "attention",
     "draw_compression": "compression",
+    "draw_dependencies": "dependency",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
     "draw_tokens": "tokens_figure",
+    "draw_walk": "walk",
     "merges_page": "merges",
     "save": "style",
     "sparkline": "terminal",
@@ -57,21 +65,26 @@ __all__ = [
     "AttentionMaps",
     "Compression",
     "Edge",
+    "Feeds",
     "GradientErrors",
     "Graph",
     "LossCurve",
     "Merge",
     "MergeTrace",
     "Node",
+    "QueryWalk",
     "TokenText",
+    "attention_page",
     "curve",
     "draw_attention",
     "draw_compression",
+    "draw_dependencies",
     "draw_gradient_check",
     "draw_graph",
     "draw_loss",
     "draw_merges",
     "draw_tokens",
+    "draw_walk",
     "merges_page",
     "save",
     "sparkline",
