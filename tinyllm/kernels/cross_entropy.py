@@ -36,10 +36,11 @@ def cross_entropy(logits: Array, targets: Array, ignore_index: int) -> tuple[Arr
 
 @kernel
 def cross_entropy_backward(logits: Array, targets: Array, lse: Array, dlosses: Array, ignore_index: int) -> Array:
-    r"""Return dlogits (N, V): in the forward pass loss = lse - logits[target]; now dlogits = dloss (p - onehot).
+    r"""Return dlogits (N, V), the gradient of ``cross_entropy``: in the forward pass loss = lse - logits[target].
 
-    Shapes: logits (N, V), targets (N,), lse (N,) and dlosses (N,) -> dlogits (N, V), with p = exp(logits - lse) made
-    again from the kept lse. An ignored row has no gradient.
+    Backward: so now dlogits = dloss (p - onehot), with p = exp(logits - lse) made again from the kept lse.
+
+    Shapes: logits (N, V), targets (N,), lse (N,) and dlosses (N,) -> dlogits (N, V). An ignored row has no gradient.
 
     Raises:
         RangeError: a target is neither in 0 .. V-1 nor ``ignore_index``.
