@@ -16,10 +16,15 @@ Array = np.ndarray[Any, Any]
 
 
 class Guess(NamedTuple):
-    """A mistake that turns one array into the other: a key that is the same for the same mistake, and a sentence."""
+    """A mistake that turns one array into the other: a key that is the same for the same mistake, and a sentence.
+
+    A guess is weak when arrays of these shapes could hardly contradict it: a row of one entry is always off by a factor
+    of its own. It says something only beside a stronger one with the same key.
+    """
 
     key: str
     sentence: str
+    weak: bool = False
 
 
 def guess(
@@ -44,7 +49,7 @@ def guess(
         >>> guess(np.array([3.0, 6.0]), np.array([1.0, 2.0]), 1e-6, known={"D": 9})
         'every entry is 3 times what it should be (that is sqrt(D))'
     """
-    found = next(guesses(got, expected, rtol, known, axes), None)
+    found = next((found for found in guesses(got, expected, rtol, known, axes) if not found.weak), None)
     return found.sentence if found is not None else few(got, expected, rtol, axes)
 
 
@@ -70,6 +75,8 @@ def guesses(
         return
     if not np.any(got):
         yield Guess("zero", "nothing flows back: it is all zeros")
+        if expected.all():  # as it would be, too, if a mask were inverted
+            yield Guess("zeros inverted", _INVERTED, True)
         return
 
     def same(a: Array, b: Array) -> bool:
@@ -79,10 +86,11 @@ def guesses(
         yield Guess("sign", "the sign is wrong")
     if known is None:
         known = {f"{n}": float(n) for n in sorted({*expected.shape, expected.size})}
+    yield from _of_zeros(got, expected, 10 * rtol * scale)
     yield from _of_places(got, expected, same, axes)
     factor = _constant_factor(got, expected, rtol)
     if factor is not None:
-        yield from _of_factor(factor, known, max(1e-6, 10 * rtol))
+        yield from _of_factor(factor, known, max(1e-6, 10 * rtol), got.size)
     yield from _of_values(got, expected, same)
     yield from _of_offsets(got, expected, same, known, axes, max(1e-6, 10 * rtol))
     yield from _of_ratios(got, expected, same, axes)
@@ -96,7 +104,7 @@ def few(got: Array, expected: Array, rtol: float, axes: Sequence[str] | None = N
         return ""
     scale = float(np.abs(expected).max(initial=0.0))
     wrong = (got != expected) if got.dtype.kind == "b" else ~(np.abs(got - expected) <= 10 * rtol * scale)
-    if not wrong.any() or wrong.sum() > max(1, wrong.size // 4):
+    if not wrong.any() or wrong.sum() > wrong.size // 4:
         return ""
     where = [tuple(int(i) for i in index) for index in np.argwhere(wrong)[:3]]
     count = f"only {int(wrong.sum())} of {wrong.size} entries {'are' if wrong.sum() > 1 else 'is'} wrong"
@@ -118,6 +126,9 @@ def _of_masks(got: Array, expected: Array) -> Iterator[Guess]:
     if got.ndim != 2:
         return
     T, S = got.shape
+    if any(np.array_equal(got, ~np.tri(T, S, k, dtype=bool)) for k in range(-T, S + 1)):
+        weak = T < 2 or S < 2
+        yield Guess("other triangle", "it is the other triangle: True stands above the diagonal, not below", weak)
     edges = [k for k in range(-T, S + 1) if np.array_equal(got, np.tri(T, S, k, dtype=bool))]
     right = [k for k in range(-T, S + 1) if np.array_equal(expected, np.tri(T, S, k, dtype=bool))]
     for k, r in itertools.product(edges, right):
@@ -125,6 +136,19 @@ def _of_masks(got: Array, expected: Array) -> Iterator[Guess]:
             yield Guess("aligned left", "the triangle starts at the left end: the last row has to see the last column")
         side = "right" if k > r else "left"
         yield Guess(f"edge {k - r}", f"the edge of the triangle is {abs(k - r)} too far to the {side}")
+
+
+_INVERTED = "it is zero where it should not be, and the other way round: a mask is inverted"
+
+
+def _of_zeros(got: Array, expected: Array, near: float) -> Iterator[Guess]:
+    """Zeros that are not there, or in the wrong places: a mask."""
+    nothing, found = expected == 0, got == 0
+    right = np.abs(got - expected) <= near
+    if nothing.any() and np.array_equal(nothing, ~found):
+        yield Guess("zeros inverted", _INVERTED)
+    if nothing.any() and right[~nothing].all():
+        yield Guess("zeros missing", "it is right but for the entries that should be zero: a mask is missing")
 
 
 def _of_places(
@@ -159,7 +183,7 @@ def _constant_factor(got: Array, expected: Array, rtol: float) -> float | None:
     return None
 
 
-def _of_factor(factor: float, known: Mapping[str, float], rtol: float) -> Iterator[Guess]:
+def _of_factor(factor: float, known: Mapping[str, float], rtol: float, size: int) -> Iterator[Guess]:
     """Say which size of the problem a factor looks like: 1/7 where an axis has 7 entries is no accident."""
     if abs(factor - 1) <= rtol:
         return
@@ -168,7 +192,7 @@ def _of_factor(factor: float, known: Mapping[str, float], rtol: float) -> Iterat
     for name, value in _quantities(known):
         if abs(abs(factor) - value) <= rtol * value:
             yield Guess(f"factor {sign}{name}", f"{text} (that is {sign}{name})")
-    yield Guess(f"factor {factor:.5g}", text)
+    yield Guess(f"factor {factor:.5g}", text, size < 3)
 
 
 def _quantities(known: Mapping[str, float]) -> Iterator[tuple[str, float]]:
@@ -222,19 +246,16 @@ def _of_offsets(
     """The same amount too much everywhere, or along one axis."""
     difference = got - expected
     amount = float(difference.real.mean())
-    if expected.size > 1 and same(difference, np.full_like(difference, amount)):
+    if same(difference, np.full_like(difference, amount)):
         for name, n in known.items():
             if n > 1 and abs(abs(amount) - np.log(n)) <= rtol * np.log(n):
                 more = "more" if amount > 0 else "less"
                 yield Guess(f"offset ln {name}", f"every entry is ln({name}) {more} than it should be")
-        yield Guess(f"offset {amount:.5g}", f"every entry is off by {amount:.6g}")
-        return
+        yield Guess(f"offset {amount:.5g}", f"every entry is off by {amount:.6g}", expected.size < 3)
     for axis in range(expected.ndim):
-        if expected.shape[axis] > 1 and same(
-            difference, np.broadcast_to(difference.mean(axis, keepdims=True), got.shape)
-        ):
+        if same(difference, np.broadcast_to(difference.mean(axis, keepdims=True), got.shape)):
             words = f"it is off by a constant along {axes[axis]}: a sum or mean over that axis is missing or extra"
-            yield Guess(f"offset along {axes[axis]}", words)
+            yield Guess(f"offset along {axes[axis]}", words, expected.shape[axis] < 2)
 
 
 def _of_ratios(
@@ -247,14 +268,12 @@ def _of_ratios(
         if to_one[i] and other[j] and not other[i]:
             yield Guess(f"sums {axes[i]} {axes[j]}", f"it sums to 1 along {axes[j]}, and should along {axes[i]}")
     for i in _axes(got):
-        if expected.shape[i] < 3:
-            continue
         squares = (expected * expected).sum(i, keepdims=True)
         if not np.all(squares):
             continue
         if same(got, expected * ((got * expected).sum(i, keepdims=True) / squares)):
             words = f"each row along {axes[i]} is off by a factor of its own: it is divided by, or times, the wrong one"
-            yield Guess(f"ratio {axes[i]}", words)
+            yield Guess(f"ratio {axes[i]}", words, expected.shape[i] < 3)
 
 
 def _axes(array: Array) -> range:

@@ -166,7 +166,7 @@ def of_difference(trial: Trial, name: str) -> str:
 
 
 def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: str) -> str:
-    axes = letters.of_shape(right, trial.problem.result_letters(name))
+    axes = letters.of_shape(right, trial.axes(name))
     if sorted(got) == sorted(right):
         return f"{name} has its axes in another order, {got} for {right}: a transpose is missing, or one too many."
     if len(got) > len(right) and right == got[len(got) - len(right) :]:
@@ -183,11 +183,15 @@ def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: 
         if tuple(n for n in right if n != 1) == tuple(n for n in got if n != 1):
             return f"{name} lacks an axis of size 1: keepdims=True keeps it."
         if _without(right, got) is not None:
-            lacking = axes[_without(right, got) or 0]
-            return f"{name} lacks the axis {lacking}: it is summed over, or was never spread out again."
+            lacking = _axis(axes[_without(right, got) or 0])
+            return f"{name} lacks {lacking}: it is summed over, or was never spread out again."
     if tuple(n for n in got if n != 1) == right:
         return f"{name} has an axis of size 1 too many: leave keepdims away, or squeeze it."
     return ""
+
+
+def _axis(name: str) -> str:
+    return name if name.startswith("axis") else f"the axis {name}"
 
 
 def _without(longer: tuple[int, ...], shorter: tuple[int, ...]) -> int | None:

@@ -49,6 +49,11 @@ class Cell:
         return (word, rest.strip()) if word in SECTIONS else None
 
     @property
+    def hidden(self) -> bool:
+        """Is its code folded, below what it shows?"""
+        return "hide-input" in self.tags
+
+    @property
     def shown(self) -> str:
         """The code without the calls that only tell, and without the import of their names.
 
@@ -103,7 +108,9 @@ def _cell(lines: Sequence[str], begin: int, end: int) -> Cell:
         return Cell("code", rest, tags, "\n".join(body).strip("\n"), begin + 1, last)
     for number, line in enumerate(body, begin + 2):
         if line.strip() and not line.startswith("#"):
-            raise LearnError(f"line {number}: a Markdown cell holds a line that is no comment", hint='start it with "# "')
+            raise LearnError(
+                f"line {number}: a Markdown cell holds a line that is no comment", hint='start it with "# "'
+            )
     text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in body)
     return Cell("markdown", rest.replace("[markdown]", "").strip(), tags, text.strip("\n"), begin + 1, last)
 

@@ -7,6 +7,7 @@ failing inputs have in common (when.py); a few wrong entries. A sentence is said
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -24,7 +25,6 @@ from .trial import Trial, tried
 Array = np.ndarray[Any, Any]
 
 _MOST = 2  # sentences
-_ENTRIES = 3  # a factor without a name says something only where at least so many entries share it
 
 
 def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Trial | None, name: str) -> list[str]:
@@ -68,26 +68,27 @@ def _of_results(function: Callable[..., Any], trials: Sequence[Trial], name: str
 
 def common(wrong: Sequence[Trial], name: str) -> list[Guess]:
     """Return the guesses that explain a result in every one of some failing trials, most certain first."""
-    kept: list[Guess] | None = None
-    entries = 0
-    for trial in wrong:
-        got, expected = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
-        if expected.dtype.kind in "fc" and np.abs(expected).max(initial=0.0) < 1e-9 * trial.answer.around:
-            continue
-        axes = letters.of_shape(expected.shape, trial.problem.result_letters(name))
-        here = list(guesses(got, expected, max(trial.problem.rtol, 1e-8), _known(trial, name), _counted(axes)))
-        keys = {guess.key for guess in here}
-        kept = here if kept is None else [guess for guess in kept if guess.key in keys]
-        entries += expected.size
-        if not kept:
-            return []
-    plain = [guess for guess in kept or [] if entries >= _ENTRIES or not _unnamed(guess.key)]
-    return [_of_one(guess) for guess in plain] if entries == len(wrong) else plain
+    trials = [t for t in wrong if not _rounding(t, name)]
+    for names in (_counted, _asked):
+        kept: list[Guess] = []
+        strong: set[str] = set()
+        for k, trial in enumerate(trials):
+            got, expected = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
+            rtol = max(trial.problem.rtol, 1e-8)
+            here = list(guesses(got, expected, rtol, _known(trial, name), names(trial, name)))
+            keys = {guess.key for guess in here}
+            strong |= {guess.key for guess in here if not guess.weak}
+            kept = [guess for guess in (kept if k else here) if guess.key in keys]
+        kept = [guess for guess in kept if guess.key in strong]
+        if kept:
+            return [_of_one(guess) for guess in kept] if all(np.size(t.value(name)) == 1 for t in trials) else kept
+    return []
 
 
-def _unnamed(key: str) -> bool:
-    word, _, rest = key.partition(" ")
-    return word in ("factor", "offset") and rest.lstrip("-").replace(".", "", 1).replace("e-", "", 1).isdigit()
+def _rounding(trial: Trial, name: str) -> bool:
+    """Is what is expected so small that only rounding is left of it?"""
+    expected = np.asarray(trial.expected(name))
+    return expected.dtype.kind in "fc" and bool(np.abs(expected).max(initial=0.0) < 1e-9 * trial.answer.around)
 
 
 def _of_one(guess: Guess) -> Guess:
@@ -95,14 +96,22 @@ def _of_one(guess: Guess) -> Guess:
     return Guess(guess.key, guess.sentence.replace("every entry", "it", 1))
 
 
-def _counted(axes: Sequence[str]) -> list[str]:
-    """Name axes without a letter from the end, so that they are the same in arrays of any rank."""
+def _counted(trial: Trial, name: str) -> list[str]:
+    """Name the axes: by their letters; those without one from the end, so that arrays of any rank agree."""
+    axes = letters.of_shape(np.shape(trial.expected(name)), trial.axes(name))
     last = {1: "the last axis", 2: "the last axis but one"}
-    names = []
-    for i, axis in enumerate(axes):
-        back = len(axes) - i
-        names.append(last.get(back, f"axis -{back}") if axis.startswith("axis") else axis)
-    return names
+    return [
+        last.get(len(axes) - i, f"axis -{len(axes) - i}") if axis.startswith("axis") else axis
+        for i, axis in enumerate(axes)
+    ]
+
+
+def _asked(trial: Trial, name: str) -> list[str]:
+    """Name the axes by whether they are the one that the call asks for."""
+    axis = trial.sample.params.get("axis", -1)
+    rank = np.ndim(trial.expected(name))
+    asked = axis % rank if isinstance(axis, int) and rank else -1
+    return ["the axis that is asked for" if i == asked else f"another axis, {i}" for i in range(rank)]
 
 
 def _known(trial: Trial, name: str) -> dict[str, float]:
@@ -112,14 +121,14 @@ def _known(trial: Trial, name: str) -> dict[str, float]:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value and np.isfinite(value):
             found.setdefault(label, float(value))
     expected = np.asarray(trial.expected(name))
-    dys = [a for a in trial.call.named().values() if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
-    if isinstance(trial.problem, Backward) and dys and dys[-1].size and expected.size > dys[-1].size:
-        found.setdefault("entries that share a result", expected.size / dys[-1].size)
-    for axis, size in zip(_counted(letters.of_shape(expected.shape, ())), expected.shape, strict=True):
+    for axis, size in zip(_counted(trial, name), expected.shape, strict=True):
         if float(size) not in found.values():
             found.setdefault(f"the size of {axis}", float(size))
-    if expected.size > 1 and float(expected.size) not in found.values():
-        found.setdefault("number of entries", float(expected.size))
+    arrays = [a for a in trial.call.named().values() if isinstance(a, np.ndarray) and a.dtype.kind == "f" and a.size]
+    if arrays and expected.size:
+        share = max(arrays[-1].size / expected.size, expected.size / arrays[-1].size)
+        found.setdefault("the number of entries that share one result", share)
+    found.setdefault("the number of entries", float(expected.size))
     return found
 
 
@@ -139,23 +148,91 @@ def _double(function: Callable[..., Any], trials: Sequence[Trial]) -> None:
 
 
 def _terms(wrong: Sequence[Trial], name: str) -> Iterator[str]:
-    """What is missing, or too much, is one of the arrays times one number for each row."""
-    kept: set[tuple[str, int]] | None = None
-    for trial in wrong:
+    """What parts it from the right result is an array: a factor, or that array times one number for each row."""
+    kept: dict[str, str] = {}
+    strong: set[str] = set()
+    for k, trial in enumerate([t for t in wrong if not _rounding(t, name)]):
         got, expected = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
-        if got.dtype.kind != "f" or not got.ndim or np.abs(expected).max(initial=0.0) < 1e-9 * trial.answer.around:
-            continue
-        here = {(label, axis) for label, a in _beside(trial, got.shape) for axis in _constant(got - expected, a)}
-        kept = here if kept is None else kept & here
-    for label, back in sorted(kept or ()):
-        example = wrong[0]
-        rank = np.ndim(example.expected(name))
-        axes = _counted(letters.of_shape(np.shape(example.expected(name)), example.problem.result_letters(name)))
-        axis = axes[rank + back] if rank + back >= 0 else "that axis"
-        yield (
-            f"Yours is off by {label} times one number for each row along {axis}: "
-            f"a sum over {axis} is missing, extra, or taken over other axes."
-        )
+        if got.dtype.kind != "f" or not got.ndim:
+            return
+        here: dict[str, str] = {}
+        for label, a in _beside(trial, got.shape):
+            if _near(got * a, expected):
+                here[f"{label} missing"] = f"Yours times {label} is right: a factor is missing."
+                strong |= {f"{label} missing"} if a.size > 1 else set()
+            if _near(got, expected * a):
+                here[f"{label} extra"] = f"Yours is right times {label}: it is a factor too many."
+                strong |= {f"{label} extra"} if a.size > 1 else set()
+            for names in (_counted(trial, name), _asked(trial, name)):
+                for axis in _constant(got - expected, a):
+                    key = f"{label} along {names[axis]}"
+                    here[key] = (
+                        f"Yours is off by {label} times one number for each row along {names[axis]}: "
+                        f"a sum over {names[axis]} is missing, extra, or taken over other axes."
+                    )
+                    strong |= {key} if a.shape[axis] > 2 else set()
+        kept = {key: words for key, words in (kept if k else here).items() if key in here}
+    yield from (words for key, words in kept.items() if key in strong)
+    yield from _of_rows([t for t in wrong if not _rounding(t, name)], name)
+    yield from _at_picks([t for t in wrong if not _rounding(t, name)], name)
+
+
+_ROWS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("the largest entry", lambda a: a.max(-1)),
+    ("the smallest entry", lambda a: a.min(-1)),
+    ("the sum", lambda a: a.sum(-1)),
+    ("the mean", lambda a: a.mean(-1)),
+)
+
+
+def _of_rows(wrong: Sequence[Trial], name: str) -> Iterator[str]:
+    """It is off by something of each row of an input: its largest entry, its sum."""
+    labels = [label for label, a in wrong[0].call.named().items() if isinstance(a, np.ndarray)] if wrong else []
+    for label in labels:
+        for words, function in _ROWS:
+            factors = set()
+            for trial in wrong:
+                a, got = trial.call.named().get(label), np.asarray(trial.value(name))
+                if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or a.shape[:-1] != got.shape or not a.size:
+                    break
+                row, off = function(a), got - np.asarray(trial.expected(name))
+                factor = float((row * off).sum() / ((row * row).sum() or 1.0))
+                if factor == 0 or np.abs(off - factor * row).max() > 1e-8 * np.abs(off).max():
+                    break
+                factors.add(round(factor, 6))
+            else:
+                if len(factors) == 1 and sum(np.size(t.value(name)) for t in wrong) > 1:
+                    factor = factors.pop()
+                    times = {1.0: "", -1.0: "minus "}.get(factor, f"{factor:g} times ")
+                    yield f"Yours is off by {times}{words} of each row of {label}."
+
+
+def _at_picks(wrong: Sequence[Trial], name: str) -> Iterator[str]:
+    """It is wrong exactly at the entries that an array of indices names, one in each row, or everywhere else."""
+    labels = [label for label, a in wrong[0].call.named().items() if isinstance(a, np.ndarray)] if wrong else []
+    for label in labels:
+        found = set()
+        for trial in wrong:
+            index, got, expected = trial.call.named()[label], trial.value(name), trial.expected(name)
+            if index.dtype.kind not in "iu" or np.ndim(got) != 2 or index.shape != got.shape[:1]:
+                found.add("")
+                break
+            kept = (index >= 0) & (index < got.shape[1])
+            picked = np.zeros(got.shape, bool)
+            picked[np.flatnonzero(kept), index[kept]] = True
+            away = np.abs(got - expected) > 1e-8 * np.abs(expected).max(initial=0.0)
+            if np.array_equal(away, picked & away.any(-1, keepdims=True)):
+                found.add("only at the entries that {} picks, one in each row")
+            elif np.array_equal(away, ~picked & away.any(-1, keepdims=True)):
+                found.add("everywhere but at the entries that {} picks")
+            else:
+                found.add("")
+        if len(found) == 1 and "" not in found:
+            yield f"It goes wrong {found.pop().format(label)}."
+
+
+def _near(a: Array, b: Array) -> bool:
+    return bool(np.abs(a - b).max(initial=0.0) <= 1e-8 * np.abs(b).max(initial=0.0))
 
 
 def _beside(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
@@ -169,17 +246,15 @@ def _beside(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]
 
 
 def _constant(difference: Array, a: Array) -> Iterator[int]:
-    """Yield the axes, counted from the end, along which difference / a is one number."""
+    """Yield the axes along which difference / a is one number."""
     scale = float(np.abs(difference).max(initial=0.0))
     for axis in range(a.ndim):
-        if a.shape[axis] < 2:
-            continue
         squares = (a * a).sum(axis, keepdims=True)
         if not np.all(squares):
             continue
         times = (difference * a).sum(axis, keepdims=True) / squares
         if np.abs(difference - times * a).max(initial=0.0) <= 1e-8 * scale:
-            yield axis - a.ndim
+            yield axis
 
 
 def _of_few(trial: Trial, name: str) -> str:
@@ -191,6 +266,7 @@ def _of_few(trial: Trial, name: str) -> str:
 
 def _finished(sentence: str) -> str:
     """Begin with a capital letter, unless it begins with a name, and end with a full stop."""
-    words = ("every ", "it ", "the ", "nothing ", "only ", "these ", "each ")
+    words = ("no ", "every ", "it ", "the ", "nothing ", "only ", "these ", "each ")
     start = sentence[0].upper() + sentence[1:] if sentence.startswith(words) else sentence
-    return start if start.endswith((".", "?", "!", ")")) and not start.endswith("))") else start + "."
+    start = re.sub(r"is (\S+) times what it should be \(that is \1\)", r"is \1 times what it should be", start)
+    return start if start.endswith((".", "?", "!")) else start + "."

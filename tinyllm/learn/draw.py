@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 __all__ = ["ROUNDS", "Draw", "Growing", "Sample", "as_sample", "given"]
 
 ROUNDS = 6  # how many times a property is tried, each time on something larger
-_PRIMES = (1, 2, 3, 5, 7, 11, 13, 17, 19)
+_PRIMES = (1, 2, 3, 5, 7, 11, 13)
 _SQUARE = 3  # the round in which all sizes are equal: only there a swapped axis raises nothing
 
 
@@ -47,9 +47,9 @@ class Growing(Draw):
         """Return so many sizes, or one for each letter of "B T D": distinct primes; in the square round all equal."""
         n = count if isinstance(count, int) else len(count.split())
         if self.round == _SQUARE:
-            return (_PRIMES[self.round],) * n
-        low = max(0, self.round - 1)
-        pool = np.array(_PRIMES[low : max(low + n + (self.round > 0), 2)])
+            return (5 if n < 3 else 3,) * n
+        low = min(max(0, self.round - 1), max(1, 6 - n))  # with many axes even small sizes make large arrays
+        pool = np.array(_PRIMES[low : max(low + n, 2)])
         return tuple(int(size) for size in self.rng.permutation(pool)[:n])
 
     def size(self) -> int:
@@ -62,13 +62,13 @@ class Growing(Draw):
         return drawn if self.digits is None else np.round(drawn, self.digits)
 
 
-def samples_of(samples: Any, seed: int) -> list[Sample]:
+def samples_of(samples: Any, seed: int, rounds: int = ROUNDS) -> list[Sample]:
     """Draw what ``samples(draw)`` yields, smallest first.
 
     One that asks ``draw.sizes`` for its sizes is run once per round; one that names its sizes is run once.
     """
     found: list[Sample] = []
-    for round in range(ROUNDS):
+    for round in range(rounds):
         draw = _Asked(seed, round)
         found += [as_sample(drawn) for drawn in samples(draw)]
         if not draw.asked:

@@ -104,7 +104,7 @@ def _failure(trial: Trial, name: str) -> Failure:
     if found.kind != "values":
         return Failure.of(name, found.text, trial, name)
     got, expected = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
-    where = letters.entry(found.index, trial.problem.result_letters(name)) if found.index else ""
+    where = letters.entry(found.index, trial.axes(name)) if found.index else ""
     numbers = f"yours {got[found.index]:.4g}, numeric {expected[found.index]:.4g}"
     text = f"rel err {found.error:.2g}" if np.any(expected) else "the true gradient is zero"
     return Failure.of(name, f"{text}   worst at {where}: {numbers}" if where else f"{text}   {numbers}", trial, name)

@@ -46,7 +46,7 @@ class NotebookSink:
 
     def predict(self, question: Question) -> None:
         """Display the question, and the answer folded."""
-        self.say(question_box(question))
+        self.say(f"**Predict.** {question_box(question)}")
 
     def build(self, exercise: Exercise) -> None:
         """Display the exercise."""

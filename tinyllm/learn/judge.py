@@ -17,6 +17,7 @@ from .compare import Difference
 from .diagnose import diagnosed
 from .exercise import Exercise
 from .paste import code
+from .shapes import Shapes, float32
 from .shrink import shrunk
 from .slot import Slot
 from .trial import Failure, Trial
@@ -79,7 +80,10 @@ def _looked_at(
         failed = next((line for line in found if line.mark == "FAIL"), None)
         if failed is not None:
             return [*lines, *(Line("--", label, f"waits for {failed.name}") for label in waiting[k + 1 :])], "failed"
-    return lines, "passed"
+    dtype = float32(function, slot, exercise, seed) if any(isinstance(c, Shapes) for c in exercise.checks) else None
+    if dtype is not None:
+        lines.append(dtype)
+    return lines, "failed" if isinstance(dtype, Failure) else "passed"
 
 
 def _ran(exercise: Exercise, function: Callable[..., Any], slot: Slot, posed: Sequence[Posed]) -> Failure | None:
@@ -121,6 +125,7 @@ def _changed(trial: Trial, slot: Slot) -> str:
 _FORM = {
     "changed": "It writes into what it was given, which others still need: make a new array (a = a - b, not a -= b).",
     "unsteady": "Two calls with the same arguments have to give the same: does it keep something, or draw numbers?",
+    "saved": "The backward pass reads ctx.saved in order: the docstring's Saves line says what it expects there.",
     "accepted": "What cannot be right has to be refused: raise the error that the docstring names.",
 }
 

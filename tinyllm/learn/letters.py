@@ -13,7 +13,8 @@ from ..errors import shape_in_letters
 Letters = dict[str, tuple[str, ...]]
 
 _NAMED = re.compile(r"([A-Za-z_]\w*(?:(?:\s*,\s*|\s+and\s+)[A-Za-z_]\w*)*)\s*\(([^()]*)\)")
-_LETTER = re.compile(r"^[A-Z]\w?$|^\.\.\.$")
+_LETTER = re.compile(r"^[A-Z]\w?( [A-Z]\w?)*$")
+_UNKNOWN = "?"  # an axis that the line has no letter for
 
 
 def read(docstring: str | None) -> tuple[Letters, Letters]:
@@ -25,7 +26,9 @@ def read(docstring: str | None) -> tuple[Letters, Letters]:
     """
     line = re.search(r"^\s*Shapes:?\s+(.*?)(?:\n\s*\n|\.\s|\.$|\n\s*[A-Z][a-z]+:?\s|\Z)", docstring or "", re.M | re.S)
     if not line:
-        return {}, {}
+        text = re.split(r"^\s*(?:Example|Args|Raises|Returns|Errors):", docstring or "", maxsplit=1, flags=re.M)[0]
+        found = {name: axes for name, axes in _named(text).items() if any(_LETTER.match(axis) for axis in axes)}
+        return found, {}
     before, _, after = line.group(1).partition("->")
     return _named(before), _named(after)
 
@@ -33,11 +36,15 @@ def read(docstring: str | None) -> tuple[Letters, Letters]:
 def _named(text: str) -> Letters:
     found: Letters = {}
     for names, axes in _NAMED.findall(text):
-        letters = tuple(axis.strip() for axis in axes.split(",") if _LETTER.match(axis.strip()))
+        letters = tuple(_letter(axis.strip()) for axis in axes.split(",") if axis.strip())
         for name in re.split(r"\s*,\s*|\s+and\s+", names):
-            if name not in {"with", "or", "of"}:
-                found[name] = letters
+            if name not in {"with", "or", "of", "shape"}:
+                found.setdefault(name, letters)
     return found
+
+
+def _letter(axis: str) -> str:
+    return "..." if axis.startswith("...") else (axis if _LETTER.match(axis) else _UNKNOWN)
 
 
 def sizes(letters: Mapping[str, tuple[str, ...]], values: Mapping[str, Any]) -> dict[str, int]:
@@ -52,7 +59,8 @@ def sizes(letters: Mapping[str, tuple[str, ...]], values: Mapping[str, Any]) -> 
         if isinstance(value, np.ndarray):
             axes = [letter for letter in letters.get(name, ()) if letter != "..."]
             for letter, size in zip(reversed(axes), reversed(value.shape), strict=False):
-                found.setdefault(letter, int(size))
+                if letter != _UNKNOWN:
+                    found.setdefault(letter, int(size))
         elif isinstance(value, int) and not isinstance(value, bool) and _LETTER.match(name):
             found.setdefault(name, value)
     order = list(dict.fromkeys(letter for axes in letters.values() for letter in axes))
@@ -69,7 +77,7 @@ def of_shape(shape: tuple[int, ...], letters: tuple[str, ...]) -> tuple[str, ...
     names = [f"axis {axis}" for axis in range(len(shape))]
     axes = [letter for letter in letters if letter != "..."]
     for back, letter in enumerate(reversed(axes), start=1):
-        if back <= len(shape):
+        if back <= len(shape) and letter != _UNKNOWN:
             names[-back] = letter
     return tuple(names)
 

@@ -26,7 +26,7 @@ def question_box(question: Question) -> str:
 
     Example:
         >>> print(question_box(Question("Which?", ("this", "that"), 1, "It is.")))
-        **Predict.** Which?
+        Which?
         <BLANKLINE>
         1. this
         2. that
@@ -40,7 +40,7 @@ def question_box(question: Question) -> str:
     """
     choices = "\n".join(f"{number}. {choice}" for number, choice in enumerate(question.choices, 1))
     right = f"{question.answer + 1}. {question.choices[question.answer].rstrip('.')}."
-    return f"**Predict.** {question.text}\n\n{choices}\n\n{folded('Answer', f'**{right}** {question.because}')}"
+    return f"{question.text}\n\n{choices}\n\n{folded('Answer', f'**{right}** {question.because}')}"
 
 
 def folded(title: str, text: str) -> str:

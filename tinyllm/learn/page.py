@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from ..atomic import write_text
+from ..atomic import write_atomically
 from ..cli.screen import say
 from ..errors import LearnError
 from .cells import Cell, header_cell, lesson_path, lessons_folder, read
@@ -69,21 +69,20 @@ def compose(lesson: Lesson, cells: Sequence[Cell], recording: Recording) -> Page
     blocks = [_stamp_line(lesson), _way(lesson)]
     for cell in cells:
         if cell.title:
-            blocks.append(_heading(cell))
+            blocks.append(heading(cell))
         if cell.kind == "markdown":
             blocks.append(linked(cell.text))
         else:
-            code = cell.shown
-            if code.strip():
-                shown = fenced(code)
-                blocks.append(folded("The code", shown) if "hide-input" in cell.tags else shown)
-            blocks += _outputs(page, lesson, recording.within(cell.line, cell.end))
+            code = fenced(cell.shown) if cell.shown.strip() else ""
+            outputs = _outputs(page, lesson, recording.within(cell.line, cell.end))
+            blocks += [*outputs, folded("The code", code) if code else ""] if cell.hidden else [code, *outputs]
     blocks += ["---", _way(lesson)]
     page.text = "\n\n".join(block for block in blocks if block.strip()) + "\n"
     return page
 
 
-def _heading(cell: Cell) -> str:
+def heading(cell: Cell) -> str:
+    """Write a cell's title: a heading where it starts a section, a caption otherwise."""
     if cell.section is None:
         return f"*{cell.title}*"
     word, rest = cell.section
@@ -141,7 +140,8 @@ def _shown(lesson: Lesson) -> list[Exercise]:
 
 def _stamp_line(lesson: Lesson) -> str:
     path = f"lessons/{lesson.number}_{lesson.name}.py"
-    return f"<!-- made from {path} ({stamp(lesson)}): edit that file, then python -m tinyllm.learn.page {lesson.number} -->"
+    command = f"python -m tinyllm.learn.page {lesson.number}"
+    return f"<!-- made from {path} ({stamp(lesson)}): edit that file, then {command} -->"
 
 
 def stale(lesson: Lesson, folder: Path | None = None) -> str:
@@ -165,8 +165,8 @@ def write(page: Page, folder: Path | None = None) -> Path:
         if old.name not in page.figures:
             old.unlink()
     for name, svg in page.figures.items():
-        write_text(figures / name, svg)
-    write_text(folder / page.name, page.text)
+        _write(figures / name, svg)
+    _write(folder / page.name, page.text)
     return folder / page.name
 
 
@@ -174,8 +174,12 @@ def write_glossary(folder: Path | None = None) -> Path:
     """Write the glossary's page."""
     path = (folder or lessons_folder() / "pages") / "glossary.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, glossary_page())
+    _write(path, glossary_page())
     return path
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def main(arguments: Sequence[str]) -> int:

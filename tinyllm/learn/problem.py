@@ -230,6 +230,10 @@ class Backward(Problem):
     analytic: bool = True
     arrange: Callable[..., Any] | None = None
 
+    def drawn(self, seed: int) -> list[Sample]:
+        """Return the samples of a seed, smallest first: up to the square round, since every entry is stepped along."""
+        return samples_of(self.samples, seed, rounds=4) if self.samples is not None else []
+
     def cotangents(self, outputs: Sequence[Any]) -> tuple[Array, ...]:
         """Draw a cotangent for each output, the same for the same shapes: random, never ones, of two digits."""
         found = []

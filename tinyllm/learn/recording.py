@@ -138,7 +138,7 @@ def run(path: Path) -> Recording:
     sink = RecordingSink(str(path), recording.events)
     started = time.perf_counter()
     try:
-        with into(sink), redirect_stdout(sink):  # type: ignore[type-var]
+        with into(sink), redirect_stdout(sink):
             runpy.run_path(str(path), run_name="__main__")
     except (Exception, SystemExit) as error:
         recording.error = f"{path.name}, line {_failing_line(error, str(path))}: {type(error).__name__}: {error}"
@@ -205,7 +205,7 @@ def offline() -> Iterator[None]:
         raise LearnError("a lesson tried to reach the network")
 
     kept = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
-    socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = refuse, refuse, refuse  # type: ignore[method-assign,assignment]
+    socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = refuse, refuse, refuse  # type: ignore[method-assign]
     try:
         yield
     finally:

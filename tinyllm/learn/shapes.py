@@ -11,7 +11,7 @@ import numpy as np
 from .. import kernels
 from ..autograd.draw import Sample
 from ..errors import LearnError, shape_in_letters
-from .call import attempt
+from .call import Call, Outcome, attempt
 from .check import Check, Posed, all_posed
 from .compare import Difference, difference, numeric
 from .problem import Forward, results
@@ -28,7 +28,7 @@ class Shapes(Check):
     """The right number of results, each of the right shape, kind and dtype; see ``checks.shapes``."""
 
     def run(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Line]:
-        """Look at every input of the exercise's other checks, then at one of them in float32."""
+        """Look at every input of the exercise's other checks."""
         everything = [p for p in all_posed(exercise, slot, seed) if p.answer.error is None]
         for posed in everything:
             trial = tried(function, posed.problem, posed.sample, posed.answer, posed.call)
@@ -36,55 +36,69 @@ class Shapes(Check):
                 if found.kind != "values" and found.kind != "nan":
                     yield Failure.of(self.label, _in_letters(trial, name, found), trial, name)
                     return
-        largest = max(everything, key=lambda p: _entries(p.sample), default=None)
+        largest = _largest(exercise, slot, seed)
         if largest is None:
             yield Line("ok", self.label, "nothing to look at")
-            return
-        failure = _float32(function, slot, largest)
-        if failure is not None:
-            yield failure
             return
         sizes = ", ".join(f"{letter}={size}" for letter, size in largest.problem.sizes(largest.sample).items())
         yield Line("ok", self.label, " ".join(largest.answer.names) + (f" ({sizes})" if sizes else ""))
 
+    def trace(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Outcome]:
+        """Yield what the function does with the largest input in float32."""
+        call = in_float32(_largest(exercise, slot, seed))
+        if call is not None:
+            yield attempt(function, call)
 
-def _entries(sample: Sample) -> int:
-    return sum(a.size for a in sample.args if isinstance(a, np.ndarray))
+
+def _largest(exercise: Exercise, slot: Slot, seed: int) -> Posed | None:
+    posed = [p for p in all_posed(exercise, slot, seed) if p.answer.error is None]
+    return max(posed, key=lambda p: sum(a.size for a in p.sample.args if isinstance(a, np.ndarray)), default=None)
 
 
 def _in_letters(trial: Trial, name: str, found: Difference) -> str:
     """Say which shape is wrong, with axis letters."""
     if found.kind != "shape":
         return f"{name}: {found.text}" if name else found.text
-    axes = trial.problem.result_letters(name)
+    axes = trial.axes(name)
     right = shape_in_letters(np.shape(trial.expected(name)), axes)
     return f"{name}: yours {np.shape(trial.value(name))}, expected {right}"
 
 
-def _float32(function: Callable[..., Any], slot: Slot, posed: Posed) -> Failure | None:
-    """float32 goes in: where the library gives float32 back, so must the function."""
-    sample = Sample(
-        tuple(_single(a) for a in posed.sample.args), {n: _single(a) for n, a in posed.sample.params.items()}
-    )
+def in_float32(posed: Posed | None) -> Call | None:
+    """Return a call with float32 arrays in place of float64 ones, or None where there is nothing of the kind."""
+    if posed is None:
+        return None
+    args, params = posed.sample.args, posed.sample.params
+    sample = Sample(tuple(_single(a) for a in args), {label: _single(a) for label, a in params.items()})
     try:
-        call = posed.problem.call(sample)
+        return posed.problem.call(sample)
     except (TypeError, ValueError):  # a forward that refuses float32
         return None
-    with kernels.use("numpy"):
-        library = attempt(slot.function, call)
-    outcome = attempt(function, call)
+
+
+def float32(function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Line | None:
+    """float32 goes in: where the library gives float32 back, so must the function; None where that does not apply."""
+    posed = _largest(exercise, slot, seed)
+    call = in_float32(posed)
+    if call is None or posed is None:
+        return None
+    library, outcome = attempt(slot.function, call), attempt(function, call)
     if library.error is not None or outcome.error is not None:
         return None
     right, got = results(library.value, posed.answer), results(outcome.value, posed.answer)
     if isinstance(right, str) or isinstance(got, str):
         return None
+    looked = False
     for name, a, b in zip(posed.answer.names, got, right, strict=True):
         dtypes = np.asarray(a).dtype, np.asarray(b).dtype
-        if numeric(b) and np.ndim(b) and dtypes[0] != dtypes[1] and dtypes[1].kind == "f":
-            trial = Trial(posed.problem, sample, call, posed.answer, outcome, got)
+        if not numeric(b) or not np.ndim(b) or dtypes[1] != np.float32:
+            continue
+        looked = True
+        if dtypes[0] != dtypes[1]:
+            trial = Trial(posed.problem, posed.sample, call, posed.answer, outcome, got)
             trial.wrong[name] = Difference("float32", f"{dtypes[0]}, expected {dtypes[1]}")
-            return Failure.of("shapes", f"{name}: {dtypes[0]} from float32 inputs, expected {dtypes[1]}", trial, name)
-    return None
+            return Failure.of("dtype", f"{name}: {dtypes[0]} from float32 inputs, expected {dtypes[1]}", trial, name)
+    return Line("ok", "dtype", "float32 in, float32 out") if looked else None
 
 
 def _single(value: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..autograd.draw import Sample
 from .call import Call, Outcome, attempt
 from .compare import Difference, difference
@@ -45,6 +47,18 @@ class Trial:
     def value(self, name: str) -> Any:
         """Return a result by its name."""
         return self.values[self.answer.names.index(name)]
+
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Return the axis letters of a result; those of an input of the same shape where the docstring has none."""
+        known = self.problem.result_letters(name)
+        if known:
+            return known
+        shape = np.shape(self.expected(name)) if name in self.answer.names else ()
+        letters = self.problem.letters()
+        for label, value in self.call.named().items():
+            if isinstance(value, np.ndarray) and value.shape == shape and letters.get(label):
+                return letters[label]
+        return ()
 
     def expected(self, name: str) -> Any:
         """Return what that result should be."""

@@ -1,8 +1,8 @@
 """What would the right function have returned for another input? Sometimes that is what the learner's returns.
 
-An ignored argument, a mask the wrong way round or two arrays in each other's place do not show as a factor or a sign of the
-result. So the right function is called with the argument changed: where its result is the learner's on *every* sample,
-the sentence says which.
+An ignored argument, a mask the wrong way round or two arrays in each other's place do not show as a factor or a sign
+of the result. So the right function is called with the argument changed: where its result is the learner's on *every*
+sample, the sentence says which.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def explained(trials: Sequence[Trial], name: str) -> Iterator[str]:
         name: the result that is wrong.
     """
     usable = [t for t in trials if t.answer.error is None and t.outcome.error is None and name in t.answer.names]
-    usable = [t for t in usable if t.values and numeric(t.value(name))]
+    usable = [t for t in usable if t.values and numeric(t.value(name)) and _finite(t, name)]
     if not any(name in t.wrong for t in usable):
         return
     widest = max(usable, key=lambda t: len(t.call.args) + len(t.call.params))
@@ -48,6 +48,10 @@ def explained(trials: Sequence[Trial], name: str) -> Iterator[str]:
         yield from _cotangent(usable, name)
 
 
+def _finite(trial: Trial, name: str) -> bool:
+    return name not in trial.wrong or trial.wrong[name].kind != "nan"
+
+
 def _explains(change: Change, trials: Sequence[Trial], name: str) -> bool:
     told = False
     for trial in trials:
@@ -57,7 +61,9 @@ def _explains(change: Change, trials: Sequence[Trial], name: str) -> bool:
                 return False
             continue
         value = _right(trial, call, name)
-        if value is None or np.shape(value) != np.shape(trial.value(name)):
+        if value is None:  # the right function refuses this: nothing can be said
+            continue
+        if np.shape(value) != np.shape(trial.value(name)):
             return False
         if not close(trial.value(name), value, max(trial.problem.rtol, 1e-9), trial.answer.around):
             return False
@@ -95,6 +101,9 @@ def _changes(call: Call) -> Iterator[Change]:
         for other in labels[i + 1 :]:
             words = f"This is what comes out with {one} and {other} in each other's place."
             yield Change(f"{one} {other}", words, lambda c, a=one, b=other: _exchanged(c, a, b))  # type: ignore[misc]
+            for a, b in ((one, other), (other, one)):
+                words = f"This is what comes out with {b} in place of {a}."
+                yield Change(words, words, lambda c, a=a, b=b: _instead(c, a, b))  # type: ignore[misc]
 
 
 def _of_one(label: str, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
@@ -120,7 +129,7 @@ def _of_one(label: str, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]
         yield f"This is what comes out for {label} = 1: it is not used.", lambda s: 1.0
         yield f"This is what comes out for {label} = 0: it is not used.", lambda s: 0.0
         yield (
-            f"This is what comes out for one divided by {label}: it is multiplied where it divides, or the reverse.",
+            f"This is what comes out for one divided by {label}: it divides where it multiplies, or the reverse.",
             (lambda s: 1 / s if s else None),
         )
         yield f"This is what comes out for minus {label}: its sign is wrong.", lambda s: -s
@@ -167,6 +176,16 @@ def _resaved(call: Call, k: int, function: Callable[[Any], Any]) -> Call | None:
         return None
     ctx.saved = (*ctx.saved[:k], value, *ctx.saved[k + 1 :])
     return Call((ctx, *call.args[1:]), call.params, call.names)
+
+
+def _instead(call: Call, one: str, other: str) -> Call | None:
+    """Give the second argument in place of the first as well."""
+    named = call.named()
+    if one not in named or other not in named or np.shape(named[one]) != np.shape(named[other]):
+        return None
+    if type(named[one]) is not type(named[other]):
+        return None
+    return _replaced(call, one, lambda _: named[other])
 
 
 def _exchanged(call: Call, one: str, other: str) -> Call | None:

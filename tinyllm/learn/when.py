@@ -1,7 +1,7 @@
 """When does it go wrong? A feature of the inputs that parts those that fail from those that pass, exactly.
 
-"Only where an entry is picked twice" names the mistake better than any number. It is said only when every input with the
-feature fails, every input without it passes, and there are both.
+"Only where an entry is picked twice" names the mistake better than any number. It is said only when every input with
+the feature fails, every input without it passes, and there are both.
 """
 
 from __future__ import annotations
