@@ -26,13 +26,14 @@ from ..errors import LearnError
 from . import history
 from .exercise import Exercise
 from .exercises import lesson_of
+from .files import like
 from .live import print_page
 from .screen import Page, panel, paragraph, verdict_page
 from .session import HINTS, Session, title
 from .source import function_of, span
 from .verdict import Verdict
 from .worker import Checked, Worker
-from .workspace import Workspace, same_line_ends, write
+from .workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,17 +92,20 @@ def put(workspace: Workspace, exercise: Exercise, parts: dict[str, str]) -> Path
     """
     lesson = lesson_of(exercise)
     path = workspace.start(lesson)
-    history.keep(workspace, lesson)
     for name, part in parts.items():
-        text, tree = workspace.parsed(lesson)
-        lines = text.splitlines(keepends=True)
+        _, tree = workspace.parsed(lesson)
         there = next((node for node in reversed(tree.body) if name in _names_of(node)), None)
         before = function_of(tree, title(exercise))
-        first, last = span(there) if there else (span(before)[0] if before else len(lines),) * 2
-        gap = [] if there else ["\n", "\n"] if part.startswith(("def ", "@", "class ")) else ["\n"]
-        text = "".join([*lines[:first], part.rstrip("\n") + "\n", *gap, *lines[last:]])
-        write(path, same_line_ends(text, "".join(lines)).encode())
+        history.change(workspace, lesson, functools.partial(_placed, part, there, before))
     return path
+
+
+def _placed(part: str, there: ast.stmt | None, before: ast.stmt | None, content: bytes) -> bytes:
+    """Put a text in the place of another, or in front of the function that needs it, or at the end."""
+    lines = content.splitlines(keepends=True)
+    first, last = span(there) if there else (span(before)[0] if before else len(lines),) * 2
+    gap = "" if there else "\n\n" if part.startswith(("def ", "@", "class ")) else "\n"
+    return b"".join([*lines[:first], like(content, part.rstrip("\n") + "\n" + gap), *lines[last:]])
 
 
 def pieces(function: Callable[..., Any]) -> dict[str, str]:
