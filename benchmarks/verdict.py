@@ -75,7 +75,7 @@ def measure(saves: int, quick: bool) -> list[dict[str, Any]]:
                 watch.open(exercise)
                 until(watch)
                 slot = Slot.of(exercise.slot)
-                head = "import math\nimport numpy as np\nfrom %s import *\n\n\n" % slot.module.__name__
+                head = f"import math\nimport numpy as np\nfrom {slot.module.__name__} import *\n\n\n"
                 mistake = exercise.mutants[0]
                 wrong = slot.patched(mistake.old, mistake.new).replace(f"def {slot.attribute}(", f"def {slot.name}(", 1)
                 for k in range(saves):

@@ -69,7 +69,7 @@ class LinesView:
 
             numbers = {letter: i for i, (letter, _) in enumerate(MENU, start=1)}
             self.screen.line(where)
-            self.screen.line("type a number, then Enter: " + ", ".join(f"{numbers[k]} {name}" for k, name in menu))
+            self.screen.paragraph("type a number, then Enter: " + ", ".join(f"{numbers[k]} {name}" for k, name in menu))
 
 
 class TerminalView:

@@ -25,6 +25,7 @@ from ..cli.screen import say
 from ..errors import LearnError
 from .cells import Cell, header_cell, lesson_path, lessons_folder, read
 from .course import neighbors
+from .course_map import with_map
 from .exercise import Exercise, Lesson
 from .exercises import exercise, lessons
 from .exercises import lesson as lesson_of_number
@@ -170,12 +171,18 @@ def write(page: Page, folder: Path | None = None) -> Path:
     return folder / page.name
 
 
-def write_glossary(folder: Path | None = None) -> Path:
-    """Write the glossary's page."""
-    path = (folder or lessons_folder() / "pages") / "glossary.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, glossary_page())
-    return path
+def around(folder: Path | None = None) -> dict[Path, str]:
+    """Return what stands around the lessons, as it should be: the course's page with its map, and the glossary."""
+    folder = folder or lessons_folder()
+    readme = folder / "README.md"
+    return {readme: with_map(readme.read_text(encoding="utf-8")), folder / "pages" / "glossary.md": glossary_page()}
+
+
+def write_around(folder: Path | None = None) -> None:
+    """Write what stands around the lessons."""
+    for path, text in around(folder).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, text)
 
 
 def _write(path: Path, text: str) -> None:
@@ -191,10 +198,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     late = [(lesson, reason) for lesson in chosen if (reason := stale(lesson))]
     if "--check" in arguments:
-        for _, reason in late:
+        old = [path.name for path, text in around().items() if not path.is_file() or path.read_text("utf-8") != text]
+        for reason in [*(reason for _, reason in late), *(f"{name} is out of date" for name in old)]:
             say(reason)
-        return 1 if late else 0
-    write_glossary()
+        return 1 if late or old else 0
+    write_around()
     for lesson in chosen if numbers or "--all" in arguments else [lesson for lesson, _ in late]:
         say(str(write(make(lesson)).name))
     return 0

@@ -41,6 +41,8 @@ def verdict_page(verdict: Verdict, title: str, width: int = 80, output: str = ""
     names = max((len(line.name) for line in verdict.lines), default=0)
     for line in verdict.lines:
         page += _line(line, min(names, 24), width)
+    for text in [line.code for line in verdict.lines if line.code]:
+        page += [[("", "")], [("the smallest case that shows it", "dim")], *code(text)]
     if verdict.state == "stub":
         page += paragraph("Still to be written. Save the file, and the verdict appears here.", width, _INDENT)
     if output.strip():
@@ -69,15 +71,13 @@ def _line(line: Line, names: int, width: int) -> Page:
     rows += [[(hang + piece, "")] for piece in pieces[1:]]
     for i, sentence in enumerate(line.because):
         rows += paragraph(sentence, width, hang, "bold" if i == 0 else "")
-    if line.code:
-        rows += code(line.code, width, hang)
     return rows
 
 
-def code(text: str, width: int, indent: str = _INDENT, most: int = _CODE) -> Page:
-    """Draw lines of Python as they are, cut at the screen's edge, so that they can be copied."""
+def code(text: str, indent: str = _INDENT, most: int = _CODE) -> Page:
+    """Draw lines of Python as they are, never cut or broken, so that they can be copied."""
     lines = text.strip("\n").splitlines()
-    rows: Page = [[(indent + line[: max(width - 1 - len(indent), 20)], "cyan")] for line in lines[:most]]
+    rows: Page = [[(indent + line, "cyan")] for line in lines[:most]]
     if len(lines) > most:
         rows.append([(f"{indent}... {len(lines) - most} more lines", "dim")])
     return rows
@@ -94,7 +94,7 @@ def paragraph(text: str, width: int, indent: str = "", style: str = "") -> Page:
 
 def panel(title: str, text: str, width: int, verbatim: bool = False) -> Page:
     """Draw a title with a text below; ``verbatim`` keeps its lines as they are."""
-    body = code(text, width) if verbatim else paragraph(text, width, _INDENT)
+    body = code(text) if verbatim else paragraph(text, width, _INDENT)
     return [[(title, "bold")], *body]
 
 

@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
         )
     if passed:
         screen.line(f"your {title(exercise)}", style="bold")
-        print_page(screen, code(session.workspace.source(exercise), screen.width, most=200))
+        print_page(screen, code(session.workspace.source(exercise), most=200))
         screen.line()
     else:
         session.gave_up(exercise)
     screen.line(f"the library's, {slot.file}:{slot.line}", style="bold")
-    print_page(screen, code(slot.solution(), screen.width, most=200))
+    print_page(screen, code(slot.solution(), most=200))
     if not passed:
         screen.line()
         screen.paragraph("Read it, close it, and write it once from memory: the check is still there for you.")
