@@ -115,7 +115,9 @@ def _sentence(error: BaseException, sizes: Mapping[str, int]) -> str:
     text = lettered(message, sizes)
     if "could not be broadcast" in text:
         shapes = [found for found in re.findall(r"\([^()\[\]]*\)", text) if "=" in found or re.search(r"\d", found)]
-        return f"Two shapes do not fit: {' and '.join(shapes)}. Sizes broadcast when they are equal or one of them is 1."
+        return (
+            f"Two shapes do not fit: {' and '.join(shapes)}. Sizes broadcast when they are equal or one of them is 1."
+        )
     if "matmul" in text and "mismatch" in text:
         inner = re.search(r"size (\d+) is different from (\d+)", text)
         sides = f"{_named(int(inner[1]), sizes)} and {_named(int(inner[2]), sizes)}" if inner else "these"
