@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .beside import Beside, draw_beside
     from .bigram import Bigram, draw_bigram
     from .compression import Compression, draw_compression
+    from .dependency import Feeds, draw_dependencies
+    from .explorer import attention_page
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
     from .ladder import Ladder, draw_ladder
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
     from .tokens_figure import draw_tokens
+    from .walk import QueryWalk, draw_walk
 
 _HOMES = {
     "AttentionMaps": "attention",
@@ -39,6 +42,7 @@ _HOMES = {
     "Bigram": "bigram",
     "Compression": "compression",
     "Edge": "graph",
+    "Feeds": "dependency",
     "GradientErrors": "gradient",
     "Graph": "graph",
     "Ladder": "ladder",
@@ -46,16 +50,19 @@ _HOMES = {
     "Merge": "merges",
     "MergeTrace": "merges",
     "Node": "graph",
+    "QueryWalk": "walk",
     "Scorecard": "scorecard",
     "StackMap": "stack",
     "Stage": "stack",
     "StepErrors": "steps",
     "TokenText": "tokens",
+    "attention_page": "explorer",
     "curve": "terminal",
     "draw_attention": "attention",
     "draw_beside": "beside",
     "draw_bigram": "bigram",
     "draw_compression": "compression",
+    "draw_dependencies": "dependency",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
     "draw_ladder": "ladder",
@@ -65,6 +72,7 @@ _HOMES = {
     "draw_stack": "stack",
     "draw_step_errors": "steps",
     "draw_tokens": "tokens_figure",
+    "draw_walk": "walk",
     "merges_page": "merges",
     "save": "style",
     "sparkline": "terminal",
@@ -80,6 +88,7 @@ __all__ = [
     "Bigram",
     "Compression",
     "Edge",
+    "Feeds",
     "GradientErrors",
     "Graph",
     "Ladder",
@@ -87,16 +96,19 @@ __all__ = [
     "Merge",
     "MergeTrace",
     "Node",
+    "QueryWalk",
     "Scorecard",
     "StackMap",
     "Stage",
     "StepErrors",
     "TokenText",
+    "attention_page",
     "curve",
     "draw_attention",
     "draw_beside",
     "draw_bigram",
     "draw_compression",
+    "draw_dependencies",
     "draw_gradient_check",
     "draw_graph",
     "draw_ladder",
@@ -106,6 +118,7 @@ __all__ = [
     "draw_stack",
     "draw_step_errors",
     "draw_tokens",
+    "draw_walk",
     "merges_page",
     "save",
     "sparkline",
