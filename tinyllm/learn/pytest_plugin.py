@@ -55,7 +55,7 @@ class Mine:
         workspace = Workspace.find()
         functions, places = {}, {}
         for exercise in chosen(which):
-            if not (workspace.folder / lesson_of(exercise).file).exists():
+            if not workspace.file(lesson_of(exercise)).exists():
                 continue
             try:
                 theirs = workspace.load(exercise)

@@ -49,7 +49,7 @@ class Session:
     def path(self, wanted: Lesson | Exercise) -> Path:
         """Return the learner's file of a lesson or of an exercise."""
         home = wanted if isinstance(wanted, Lesson) else lesson_of(wanted)
-        return Path(self.workspace.folder) / home.file
+        return self.workspace.file(home)
 
     def started(self, wanted: Lesson) -> bool:
         """Is there a file for this lesson?"""
@@ -90,22 +90,23 @@ class Session:
         else:
             place = every.index(after) + 1
             order = [*every[place:], *every[:place]]
-        for one in order:
-            if not self.passed(one):
-                return one
+        open_ones = [one for one in order if not self.passed(one)]
+        fresh = [one for one in open_ones if not self.progress.seen(one.id)]  # whose solution was looked at, later
+        if open_ones:
+            return (fresh or open_ones)[0]
         raise LearnError(
             "every exercise has passed: nothing is open", hint="tinyllm learn list, or reset ID to redo one"
         )
 
     def passed(self, wanted: Exercise) -> bool:
         """Has it passed, as it stands in the file now?"""
-        return bool(self.progress.passed(wanted))
+        return self.progress.passed(wanted)
 
     def count(self, among: Lesson | None = None) -> tuple[int, int]:
         """Return how many exercises of a lesson, or of the course, have passed, and how many there are."""
         chosen = exercises() if among is None else among.exercises
         progress = self.progress
-        return sum(bool(progress.passed(one)) for one in chosen), len(chosen)
+        return sum(progress.passed(one) for one in chosen), len(chosen)
 
     def start(self, wanted: Lesson) -> Path:
         """Make the learner's file of a lesson where there is none; add what is missing to one that is there."""
@@ -126,15 +127,19 @@ class Session:
 
     def seen(self, wanted: Exercise) -> int:
         """Return the highest level of hint that was shown."""
-        return int(self.progress.hints(wanted.id))
+        return self.progress.hints(wanted.id)
+
+    def gave_up(self, wanted: Exercise) -> None:
+        """Remember that the solution was looked at: the exercise is offered again later."""
+        self._careful(lambda: self.progress.gave_up(wanted.id))
 
     def reset(self, wanted: Exercise) -> None:
         """Put the stub of one function back; the version before stays in the history."""
-        history.reset(self.workspace, wanted)
+        history.reset(wanted, self.workspace)
 
     def undo(self, wanted: Lesson) -> str:
         """Take back the last reset, or restore the version before; return what was done."""
-        return str(history.undo(self.workspace, wanted) or f"{self.path(wanted).name} is as it was before")
+        return history.undo(wanted, self.workspace)
 
     def _careful(self, write: Callable[[], object]) -> None:
         try:
