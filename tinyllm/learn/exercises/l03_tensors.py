@@ -288,7 +288,7 @@ LESSON = Lesson(
                 ),
             ],
             hints=(
-                "x[[0, 2, 2]].sum(): by how much does it move for x[0], for x[1], for x[2]?",
+                "y = x[i] with i = [0, 2, 2]: by how much does y.sum() move for x[0], for x[1], for x[2]?",
                 "Start from zeros of x's shape and put dy where it came from. What if a place was picked twice?",
                 "dx = np.zeros(___, dtype=dy.dtype)\nnp.add.___(dx, key, dy)\nreturn dx",
             ),
