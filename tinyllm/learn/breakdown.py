@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import math
 import re
 import traceback
 from collections.abc import Callable, Mapping
@@ -115,7 +116,9 @@ def _sentence(error: BaseException, sizes: Mapping[str, int]) -> str:
     text = lettered(message, sizes)
     if "could not be broadcast" in text:
         shapes = [found for found in re.findall(r"\([^()\[\]]*\)", text) if "=" in found or re.search(r"\d", found)]
-        return f"Two shapes do not fit: {' and '.join(shapes)}. Sizes broadcast when they are equal or one of them is 1."
+        return (
+            f"Two shapes do not fit: {' and '.join(shapes)}. Sizes broadcast when they are equal or one of them is 1."
+        )
     if "matmul" in text and "mismatch" in text:
         inner = re.search(r"size (\d+) is different from (\d+)", text)
         sides = f"{_named(int(inner[1]), sizes)} and {_named(int(inner[2]), sizes)}" if inner else "these"
@@ -189,6 +192,8 @@ def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: 
         if _without(right, got) is not None:
             lacking = _axis(axes[_without(right, got) or 0])
             return f"{name} lacks {lacking}: it is summed over, or was never spread out again."
+    if len(got) != len(right) and math.prod(got) == math.prod(right) and 1 not in (*got, *right):
+        return f"{name} has all its entries, in another shape: axes are merged that stay apart, or the reverse."
     if tuple(n for n in got if n != 1) == right:
         return f"{name} has an axis of size 1 too many: leave keepdims away, or squeeze it."
     return ""

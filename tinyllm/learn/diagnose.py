@@ -20,8 +20,8 @@ from . import letters, whatif, when
 from .breakdown import of_difference, told
 from .call import attempt
 from .check import Posed
-from .problem import Backward, fitted, results
 from .compare import Difference
+from .problem import Backward, fitted, results
 from .trial import Trial, tried
 
 Array = np.ndarray[Any, Any]
@@ -62,14 +62,19 @@ def _of_results(function: Callable[..., Any], trials: Sequence[Trial], name: str
     wrong = [t for t in trials if name and name in t.wrong and t.wrong[name].kind in ("values", "nan")]
     if not wrong:
         return []
-    finite = all(t.wrong[name].kind == "values" for t in wrong)
-    found = [guess.sentence for guess in common(wrong, name)][:1] if finite else []
+    wrong = [t for t in wrong if _finite(t, name)]  # what overflows, too, is another matter
+    found = [guess.sentence for guess in common(wrong, name)][:1]
     if not found:
         _double(function, trials)
         found = list(whatif.explained(trials, name))[:1]
-    if not found and finite:
+    if not found and wrong:
         found = list(_terms(wrong, name))[:1]
     return found
+
+
+def _finite(trial: Trial, name: str) -> bool:
+    values = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
+    return all(a.dtype.kind in "fciub" and bool(np.isfinite(a).all()) for a in values)
 
 
 def common(wrong: Sequence[Trial], name: str) -> list[Guess]:
@@ -215,6 +220,8 @@ def _of_rows(wrong: Sequence[Trial], name: str) -> Iterator[str]:
                 if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or a.shape[:-1] != got.shape or not a.size:
                     break
                 row, off = function(a), got - np.asarray(trial.expected(name))
+                if not np.isfinite(row).all():
+                    break
                 factor = float((row * off).sum() / ((row * row).sum() or 1.0))
                 if factor == 0 or np.abs(off - factor * row).max() > 1e-8 * np.abs(off).max():
                     break
