@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import LearnError, StubError
+from ..errors import LearnError, StubError, nearest
 from ..kernels.table import TABLE
 from .exercise import Exercise, Lesson
 from .reach import replace
@@ -55,9 +55,10 @@ def swap(functions: Mapping[Exercise, Callable[..., Any]]) -> Iterator[Receipt]:
         {'00.1': 1}
     """
     receipt = Receipt()
+    namespaces = [vars_of for vars_of in map(_namespace, functions.values()) if vars_of is not None]
     with ExitStack() as stack:
         for exercise, function in functions.items():
-            stack.enter_context(_filled(exercise, function, receipt))
+            stack.enter_context(_filled(exercise, function, receipt, namespaces))
             for kernel in {*exercise.through, Slot.of(exercise.slot).kernel} - {""}:
                 stack.enter_context(_on_the_reference(kernel))
         yield receipt
@@ -140,26 +141,39 @@ def _tripped(*_args: Any, **_kwargs: Any) -> None:  # its code runs among the na
 
 
 @contextmanager
-def _filled(exercise: Exercise, function: Callable[..., Any], receipt: Receipt) -> Iterator[None]:
+def _filled(
+    exercise: Exercise, function: Callable[..., Any], receipt: Receipt, namespaces: list[dict[str, Any]]
+) -> Iterator[None]:
     """Put the function into the slot, and afterwards back what was there."""
     slot, thread = Slot.of(exercise.slot), threading.get_ident()
     entry = Entry(exercise.id, slot.title, place(function))
     wrapper = _counting(exercise, slot, function, entry)
-    namespaces = [getattr(function, "__globals__", {})]  # the learner's own file may import it by name
     with _lock:
         stand = _standing.setdefault(slot.path, [])
         if any(other != thread for other, _ in stand):
             raise LearnError(f"{slot.title} is swapped by another thread just now", hint="one run at a time")
-        outer = stand[-1][1] if stand else slot.function
+        replace({id(_top(slot)): wrapper, id(slot.function): wrapper}, namespaces)
         stand.append((thread, wrapper))
         receipt.entries.append(entry)
-        replace({id(outer): wrapper}, namespaces)
     try:
         yield
     finally:
         with _lock:
-            replace({id(wrapper): outer}, namespaces)
             stand.remove((thread, wrapper))
+            replace({id(wrapper): _top(slot)}, namespaces)
+
+
+def _top(slot: Slot) -> Any:
+    """Return what stands in the slot now."""
+    stand = _standing.get(slot.path)
+    return stand[-1][1] if stand else slot.function
+
+
+def _namespace(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """Return the names that a function of the learner's sees: their file may import what another slot holds."""
+    names = getattr(function, "__globals__", None)
+    ours = names is None or str(names.get("__name__", "")).split(".")[0] == "tinyllm"
+    return None if ours else names
 
 
 def _counting(exercise: Exercise, slot: Slot, function: Callable[..., Any], entry: Entry) -> Callable[..., Any]:
@@ -182,6 +196,8 @@ def _counting(exercise: Exercise, slot: Slot, function: Callable[..., Any], entr
 @contextmanager
 def _on_the_reference(kernel: str) -> Iterator[None]:
     """Let a kernel run as its NumPy reference, or what stands in the reference's place, on either back end."""
+    if kernel not in TABLE:
+        raise LearnError(f"there is no kernel {kernel!r} to go through", hint=nearest(kernel, TABLE))
     entry = TABLE[kernel]
 
     def reference(*args: Any, **kwargs: Any) -> Any:
