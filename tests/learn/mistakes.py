@@ -115,17 +115,18 @@ SOFTMAX_BACKWARD = exercise(
     ],
 )
 
+SPREAD = "np.broadcast_to(dy.reshape(kept), shape)"
 SUM_BACKWARD = exercise(
     "90.4",
     "tinyllm.autograd.ops.reduce:Sum.backward",
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
-        Mistake("spread(dy, shape, axes)", "spread(dy, shape, axes) * 2", r"2 times"),
-        Mistake("spread(dy, shape, axes)", "spread(dy, shape, axes) / np.prod(shape)", "1/the number of entries"),
-        Mistake("spread(dy, shape, axes)", "-spread(dy, shape, axes)", "sign"),
-        Mistake("spread(dy, shape, axes)", "np.ones(shape)", "does not depend on what comes from above|all ones"),
-        Mistake("spread(dy, shape, axes)", "dy", "axis|broadcast|lacks"),
-        Mistake("spread(dy, shape, axes)", "np.zeros(shape)", "Nothing flows back"),
+        Mistake(SPREAD, f"{SPREAD} * 2", r"2 times"),
+        Mistake(SPREAD, f"{SPREAD} / np.prod(shape)", "1/the number of entries"),
+        Mistake(SPREAD, f"-{SPREAD}", "sign"),
+        Mistake(SPREAD, "np.ones(shape)", "does not depend on what comes from above|all ones"),
+        Mistake(SPREAD, "dy", "axis|broadcast|lacks"),
+        Mistake(SPREAD, "np.zeros(shape)", "Nothing flows back"),
     ],
 )
 
@@ -134,8 +135,8 @@ MAX_BACKWARD = exercise(
     "tinyllm.autograd.ops.reduce:Max.backward",
     [shapes(), gradcheck_slot(wrt="x"), no_mutation()],
     [
-        Mistake("dy.reshape(ties.shape) / np.maximum(ties, 1)", "dy.reshape(ties.shape)", "tie"),
-        Mistake("np.where(largest, share, 0)", "np.where(True, share, 0) + 0 * largest", "should be zero"),
+        Mistake("dy / np.maximum(ties, 1)", "dy + 0 * ties", "tie"),
+        Mistake("np.where(largest, share, 0)", "share + 0 * largest", "should be zero"),
         Mistake("np.where(largest, share, 0)", "np.where(largest, 0, share)", "the other way round"),
     ],
 )
@@ -197,13 +198,9 @@ UNBROADCAST = exercise(
     "tinyllm.autograd.unbroadcast:unbroadcast",
     [shapes(), oracle(samples=spread_out), no_mutation()],
     [
-        Mistake("dy.sum(axis=spread)", "dy.mean(axis=spread)", "entries that share one result"),
-        Mistake("tuple(range(extra)) + ", "", "shape|axis|fit|reshape"),
-        Mistake(
-            "    if extra < 0 or any(size not in (1, dy.shape[extra + axis]) for axis, size in enumerate(shape)):",
-            "    if extra < 0:",
-            "refuse|size",
-        ),
+        Mistake("dy.sum(axis=repeated", "dy.mean(axis=repeated", "entries that share one result"),
+        Mistake("if size == 1)", "if size == 1 and axis >= added)", "reshape|fit"),
+        Mistake("_refuse_misfit(dy.shape, before, shape)", "before = before", "refuse"),
     ],
 )
 
@@ -214,7 +211,7 @@ INDEX_BACKWARD = exercise(
     [
         Mistake("np.add.at(dx, key, dy)", "dx[key] = dy", "more than once"),
         Mistake("np.zeros(shape, dtype=dy.dtype)", "np.ones(shape, dtype=dy.dtype)", ""),
-        Mistake("dx[key] = dy", "dx[key] = -dy", "sign"),
+        Mistake("return dx", "return -dx", "sign"),
     ],
 )
 

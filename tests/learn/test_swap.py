@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-import threading
-import types
 
 import numpy as np
 import pytest
 
 import tinyllm as tl
 from tinyllm import kernels, nn
-from tinyllm.autograd import op, unbroadcast
-from tinyllm.autograd.ops.reduce import Sum
-from tinyllm.errors import LearnError, StubError
 from tinyllm.kernels import TABLE
-from tinyllm.learn.reach import escapes, replace
 from tinyllm.learn.slot import Slot
 from tinyllm.learn.swap import swap, tripwire
 

@@ -82,6 +82,8 @@ def guesses(
     def same(a: Array, b: Array) -> bool:
         return a.shape == b.shape and bool(np.abs(a - b).max(initial=0.0) <= 10 * rtol * scale)
 
+    if same(got, expected):
+        return
     if same(got, -expected):
         yield Guess("sign", "the sign is wrong")
     if known is None:
@@ -116,13 +118,13 @@ def _of_masks(got: Array, expected: Array) -> Iterator[Guess]:
     if got.shape != expected.shape or np.array_equal(got, expected):
         return
     if np.array_equal(got, ~expected):
-        yield Guess("inverted", "it is the other way round: True stands where False belongs")
+        yield Guess("inverted", "it is the other way round: True stands where False belongs", got.size < 2)
     if got.ndim == 2 and got.shape[0] == got.shape[1] and np.array_equal(got, expected.T):
         yield Guess("swap -1 -2", "the last two axes are swapped")
     if got.all():
-        yield Guess("all", "it is True everywhere: nothing is hidden")
+        yield Guess("all", "it is True everywhere", got.size < 2)
     elif not got.any():
-        yield Guess("none", "it is False everywhere: nothing is seen")
+        yield Guess("none", "it is False everywhere", got.size < 2)
     if got.ndim != 2:
         return
     T, S = got.shape
@@ -203,7 +205,8 @@ def _quantities(known: Mapping[str, float]) -> Iterator[tuple[str, float]]:
         yield f"1/{name}", 1 / n
         yield f"sqrt({name})", n**0.5
         yield f"1/sqrt({name})", n**-0.5
-    yield from (("2", 2.0), ("1/2", 0.5), ("ln 2", float(np.log(2))), ("1/ln 2", float(1 / np.log(2))))
+    ln2 = float(np.log(2))
+    yield from (("2", 2.0), ("1/2", 0.5), ("ln 2", ln2), ("1/ln 2", 1 / ln2), ("(ln 2)^2", ln2 * ln2))
     for name, n in sizes.items():
         if n > 1:
             yield f"{name}/({name}-1)", n / (n - 1)

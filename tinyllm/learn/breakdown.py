@@ -114,7 +114,10 @@ def _sentence(error: BaseException, sizes: Mapping[str, int]) -> str:
         return f"An assert of its own failed{': ' + message if message else ''}."
     text = lettered(message, sizes)
     if "could not be broadcast" in text:
-        return f"Two shapes do not fit: {text}. Sizes broadcast when they are equal or one of them is 1."
+        shapes = [found for found in re.findall(r"\([^()\[\]]*\)", text) if "=" in found or re.search(r"\d", found)]
+        return (
+            f"Two shapes do not fit: {' and '.join(shapes)}. Sizes broadcast when they are equal or one of them is 1."
+        )
     if "matmul" in text and "mismatch" in text:
         inner = re.search(r"size (\d+) is different from (\d+)", text)
         sides = f"{_named(int(inner[1]), sizes)} and {_named(int(inner[2]), sizes)}" if inner else "these"
@@ -167,6 +170,9 @@ def of_difference(trial: Trial, name: str) -> str:
 
 def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: str) -> str:
     axes = letters.of_shape(right, trial.axes(name))
+    for other in trial.answer.names:
+        if other != name and got == np.shape(trial.expected(other)):
+            return f"{name} has the shape of {other}: have they changed places?"
     if sorted(got) == sorted(right):
         return f"{name} has its axes in another order, {got} for {right}: a transpose is missing, or one too many."
     if len(got) > len(right) and right == got[len(got) - len(right) :]:

@@ -7,6 +7,7 @@ failing inputs have in common (when.py); a few wrong entries. A sentence is said
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from . import letters, whatif, when
 from .breakdown import of_difference, told
 from .call import attempt
 from .check import Posed
+from .compare import Difference
 from .problem import Backward, fitted, results
 from .trial import Trial, tried
 
@@ -36,16 +38,19 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
         failed: the trial that failed, None where a check measures something else.
         name: of the result that is wrong there, "" for all of it.
     """
-    found: list[str] = []
-    if failed is not None:
-        if failed.outcome.error is not None:
-            found.append(told(failed.outcome.error, function, failed)[1])
-        elif name in failed.wrong:
-            found.append(of_difference(failed, name))
     trials = [tried(function, p.problem, p.sample, p.answer, p.call) for p in posed]
+    first = next((t for t in trials if any(t.wrong)), None)
+    if failed is not None and failed.wrong.get(name, Difference("", "")).kind == "property" and first is not None:
+        failed, name = first, next(iter(first.wrong))  # what the property noticed shows in a result as well
     name = name or next((n for t in trials for n in t.wrong if n), "")
-    if failed is None or failed.outcome.error is None:
-        found += _of_results(function, trials, name)
+    found: list[str] = []
+    if failed is not None and failed.outcome.error is not None:
+        found.append(told(failed.outcome.error, function, failed)[1])
+    else:
+        form = of_difference(failed, name) if failed is not None and name in failed.wrong else ""
+        if not form or (failed is not None and failed.wrong[name].kind == "nan"):
+            found += _of_results(function, trials, name)
+        found += [] if found else [form]
     if not any(found):
         found += list(when.parted(trials, name))[:1]
     if not any(found) and failed is not None and name in failed.wrong and failed.wrong[name].kind == "values":
@@ -54,22 +59,29 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
 
 
 def _of_results(function: Callable[..., Any], trials: Sequence[Trial], name: str) -> list[str]:
-    wrong = [t for t in trials if name and name in t.wrong and t.wrong[name].kind == "values"]
+    wrong = [t for t in trials if name and name in t.wrong and t.wrong[name].kind in ("values", "nan")]
     if not wrong:
         return []
+    wrong = [t for t in wrong if _finite(t, name)]  # what overflows, too, is another matter
     found = [guess.sentence for guess in common(wrong, name)][:1]
     if not found:
         _double(function, trials)
         found = list(whatif.explained(trials, name))[:1]
-    if not found:
+    if not found and wrong:
         found = list(_terms(wrong, name))[:1]
     return found
+
+
+def _finite(trial: Trial, name: str) -> bool:
+    values = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
+    return all(a.dtype.kind in "fciub" and bool(np.isfinite(a).all()) for a in values)
 
 
 def common(wrong: Sequence[Trial], name: str) -> list[Guess]:
     """Return the guesses that explain a result in every one of some failing trials, most certain first."""
     trials = [t for t in wrong if not _rounding(t, name)]
-    for names in (_counted, _asked):
+    asked = any("axis" in t.sample.params for t in trials)
+    for names in (_counted, _asked if asked else _fronted):
         kept: list[Guess] = []
         strong: set[str] = set()
         for k, trial in enumerate(trials):
@@ -106,6 +118,12 @@ def _counted(trial: Trial, name: str) -> list[str]:
     ]
 
 
+def _fronted(trial: Trial, name: str) -> list[str]:
+    """Name the axes from the front, but for the last one."""
+    axes = _counted(trial, name)
+    return [f"axis {i}" if i + 1 < len(axes) else axis for i, axis in enumerate(axes)]
+
+
 def _asked(trial: Trial, name: str) -> list[str]:
     """Name the axes by whether they are the one that the call asks for."""
     axis = trial.sample.params.get("axis", -1)
@@ -117,7 +135,7 @@ def _asked(trial: Trial, name: str) -> list[str]:
 def _known(trial: Trial, name: str) -> dict[str, float]:
     """Return the numbers that a factor may come from, by name: sizes under their letters, and scalars."""
     found = {letter: float(n) for letter, n in trial.problem.sizes(trial.sample).items()}
-    for label, value in trial.call.named().items():
+    for label, value in (_defaults(trial) | trial.call.named()).items():
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value and np.isfinite(value):
             found.setdefault(label, float(value))
     expected = np.asarray(trial.expected(name))
@@ -130,6 +148,12 @@ def _known(trial: Trial, name: str) -> dict[str, float]:
         found.setdefault("the number of entries that share one result", share)
     found.setdefault("the number of entries", float(expected.size))
     return found
+
+
+def _defaults(trial: Trial) -> dict[str, Any]:
+    """Return what the library's function takes where nothing is given."""
+    formal = inspect.signature(trial.problem.slot.function).parameters.values()
+    return {p.name: p.default for p in formal if p.default is not p.empty}
 
 
 def _double(function: Callable[..., Any], trials: Sequence[Trial]) -> None:
@@ -196,6 +220,8 @@ def _of_rows(wrong: Sequence[Trial], name: str) -> Iterator[str]:
                 if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or a.shape[:-1] != got.shape or not a.size:
                     break
                 row, off = function(a), got - np.asarray(trial.expected(name))
+                if not np.isfinite(row).all():
+                    break
                 factor = float((row * off).sum() / ((row * row).sum() or 1.0))
                 if factor == 0 or np.abs(off - factor * row).max() > 1e-8 * np.abs(off).max():
                     break

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .call import Outcome
-from .compare import close, numeric
+from .compare import EPS, numeric
 from .exercise import Exercise, Mutant
 from .slot import Slot
 
@@ -50,38 +50,53 @@ def alike(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
     """
     if len(one) != len(other):
         return False
-    if not all(_same(a, b) for a, b in zip(one, other, strict=True)):
+    around = _largest(one, other)
+    if not all(_same(a, b, around) for a, b in zip(one, other, strict=True)):
         return False
     if any(a.error is None for a in one):
         return True
     return all(str(a.error) == str(b.error) for a, b in zip(one, other, strict=True))
 
 
-def _same(a: Outcome, b: Outcome) -> bool:
+def _largest(*traces: Sequence[Outcome]) -> float:
+    """Return the largest finite number in some traces: what is far below it is rounding."""
+    found = 0.0
+    for outcome in (outcome for trace in traces for outcome in trace):
+        values = outcome.value if isinstance(outcome.value, (tuple, list)) else (outcome.value,)
+        for value in values:
+            if numeric(value) and np.asarray(value).dtype.kind in "fc":
+                size = np.abs(np.asarray(value))
+                found = max(found, float(np.where(np.isfinite(size), size, 0).max(initial=0.0)))
+    return found
+
+
+def _same(a: Outcome, b: Outcome, around: float) -> bool:
     if (a.error is None) != (b.error is None):
         return False
     if a.error is not None:
         return type(a.error) is type(b.error)
-    return a.changed == b.changed and _equal(a.value, b.value) and _equal(a.saved, b.saved)
+    return a.changed == b.changed and _equal(a.value, b.value, around) and _equal(a.saved, b.saved, around)
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: Any, b: Any, around: float) -> bool:
     if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
-        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(_equal(x, y, around) for x, y in zip(a, b, strict=True))
     if numeric(a) and numeric(b):
-        x, y = np.asarray(a), np.asarray(b)
-        if x.dtype.kind == "b" or y.dtype.kind == "b":
-            return x.dtype == y.dtype and bool(np.array_equal(x, y))
-        coarse = (
-            max(np.finfo(d).eps for d in (x.dtype, y.dtype) if d.kind in "fc")
-            if {*"fc"}
-            & {
-                x.dtype.kind,
-                y.dtype.kind,
-            }
-            else 0.0
-        )
-        return (not x.ndim or x.dtype == y.dtype) and close(x, y, max(_RTOL, 100 * float(coarse)))
+        return _near(np.asarray(a), np.asarray(b), around)
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(value, b[key]) for key, value in a.items())
+        return a.keys() == b.keys() and all(_equal(value, b[key], around) for key, value in a.items())
     return type(a) is type(b) and bool(np.all(a == b))
+
+
+def _near(x: Any, y: Any, around: float) -> bool:
+    """Are two arrays of one shape and dtype equal up to rounding?"""
+    if x.shape != y.shape or (x.ndim and x.dtype != y.dtype):
+        return False
+    finite = np.isfinite(y) if y.dtype.kind in "fc" else np.ones(y.shape, bool)
+    if x.dtype.kind not in "fc" or not np.array_equal(x[~finite], y[~finite], equal_nan=True):
+        return bool(np.array_equal(x, y))
+    x, y = np.where(finite, x, 0), np.where(finite, y, 0)
+    coarse = 1e-4 if y.dtype == np.float32 else _RTOL
+    with np.errstate(all="ignore"):
+        allowed = coarse * float(np.abs(y).max(initial=0.0)) + EPS * coarse / _RTOL * around
+        return bool(np.all(np.abs(x - y) <= allowed))

@@ -60,6 +60,12 @@ def _not_last(trial: Trial) -> bool:
     return axis is not None and axis not in (-1, rank - 1, (-1,), (rank - 1,))
 
 
+def _not_first(trial: Trial) -> bool:
+    rank = max((a.ndim for a in _inputs(trial, "f")), default=0)
+    axis = trial.sample.params.get("axis", -1)
+    return isinstance(axis, int) and rank > 0 and axis % rank != 0
+
+
 def _kept(trial: Trial) -> bool:
     return bool(trial.sample.params.get("keepdims"))
 
@@ -109,6 +115,7 @@ _FEATURES: tuple[tuple[Callable[[Trial], bool], str], ...] = (
     (lambda t: any(a.dtype.kind == "b" for a in _inputs(t, "b")), "a mask of booleans is given"),
     (lambda t: isinstance(_axis(t), tuple), "several axes are given"),
     (_not_last, "another axis than the last is asked for"),
+    (_not_first, "another axis than the first is asked for"),
     (lambda t: _axis(t) is None, "no axis is given, and it goes over all of them"),
     (lambda t: isinstance(_axis(t), int) and _axis(t) < 0, "the axis is counted from the end"),
     (_kept, "keepdims=True is given"),
