@@ -33,7 +33,7 @@ def verdict_page(verdict: Verdict, title: str, width: int = 80, output: str = ""
         >>> verdict = Verdict("10.3", "failed", [Line("FAIL", "dq", "rel err 2.3", ["Divide."])])
         >>> for row in page_text(verdict_page(verdict, "attend", width=50)).splitlines():
         ...     row
-        '10.3 attend                      checked in no time'
+        '10.3 attend                      checked in 0.00 s'
         '  FAIL  dq  rel err 2.3'
         '            Divide.'
     """
@@ -53,7 +53,7 @@ def verdict_page(verdict: Verdict, title: str, width: int = 80, output: str = ""
 
 def _head(verdict: Verdict, title: str, width: int) -> Row:
     where = f"   {verdict.where}" if verdict.where else ""
-    took = f"{verdict.seconds:.1f} s" if verdict.seconds >= 0.1 else "no time"
+    took = f"{verdict.seconds:.{1 if verdict.seconds >= 0.1 else 2}f} s"
     left, right = f"{verdict.exercise} {title}", f"checked in {took}"
     if len(left) + len(where) + len(right) + 2 > width - 1:
         return [(left, "bold"), (where, "cyan")]
