@@ -229,7 +229,7 @@ SOFTMAX_FORWARD = exercise(
 CAUSAL_MASK = exercise(
     "90.11",
     "tinyllm.kernels.attention:causal_mask",
-    [shapes(), oracle(samples=lambda draw: [draw.sizes("T S")] + [(3, 3), (2, 5), (5, 5)])],
+    [shapes(), oracle(samples=lambda draw: [draw.sizes("T S"), (3, 3), (2, 5), (5, 5)])],
     [
         Mistake("key <= query[:, None]", "key < query[:, None]", "1 too far to the left"),
         Mistake("key <= query[:, None]", "key >= query[:, None]", "other triangle"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import math
 import re
 import traceback
 from collections.abc import Callable, Mapping
@@ -191,6 +192,8 @@ def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: 
         if _without(right, got) is not None:
             lacking = _axis(axes[_without(right, got) or 0])
             return f"{name} lacks {lacking}: it is summed over, or was never spread out again."
+    if len(got) != len(right) and math.prod(got) == math.prod(right) and 1 not in (*got, *right):
+        return f"{name} has all its entries, in another shape: axes are merged that stay apart, or the reverse."
     if tuple(n for n in got if n != 1) == right:
         return f"{name} has an axis of size 1 too many: leave keepdims away, or squeeze it."
     return ""

@@ -8,7 +8,7 @@ have told right from wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +37,6 @@ class Gradients(Check):
     outputs: tuple[str, ...] = ()
     analytic: bool | None = None
     arrange: Callable[..., Any] | None = None
-    kept: dict[Any, list[Posed]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def label(self) -> str:
@@ -57,18 +56,14 @@ class Gradients(Check):
         rtol = 1e-10 if analytic else 1e-6
         return Backward(slot, samples, rtol, (), self.wrt, forward, self.outputs, analytic, self.arrange)
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
-        """Draw the samples, differentiate each numerically, and add the declared kinks; kept for the next run."""
-        key = (slot.name, seed)
-        if key not in self.kept:
-            problem = self.problem(slot)
-            found = [Posed(problem, sample, problem.answer(sample)) for sample in problem.drawn(seed)]
-            _refuse_vacuous(found)
-            for sample, answer in problem.pinned():
-                found.append(Posed(problem, sample, answer, problem.with_cotangents(sample, np.ones_like)))
-            self.kept.clear()
-            self.kept[key] = found
-        return self.kept[key]
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
+        """Draw the samples, differentiate each numerically, and add the declared kinks."""
+        problem = self.problem(slot)
+        found = [Posed(problem, sample, problem.answer(sample)) for sample in problem.drawn(seed)]
+        _refuse_vacuous(found)
+        for sample, answer in problem.pinned():
+            found.append(Posed(problem, sample, answer, problem.with_cotangents(sample, np.ones_like)))
+        return found
 
     def run(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Line]:
         """Yield a line for every gradient; where one is wrong, those that are wrong as well wait for it."""

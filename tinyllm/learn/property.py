@@ -81,7 +81,7 @@ class Holds(Check):
             said = f"raises {type(error).__name__}" if calls and calls[-1][1].error is error else _sentence(error)
         return (str(said) if said else ""), calls
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
         """Return the calls that the property makes of the library's own function."""
         found = []
         problem = self._problem(slot)
