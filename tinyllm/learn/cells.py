@@ -90,7 +90,7 @@ def parse(source: str) -> list[Cell]:
     marks = [number for number, line in enumerate(lines) if _OPENS.match(line)]
     if "".join(lines[: marks[0] if marks else len(lines)]).strip():
         marks.insert(0, -1)
-    ends = [*marks[1:], len(lines)]
+    ends = [*marks[1:], len(lines)][: len(marks)]
     return [_cell(lines, begin, end) for begin, end in zip(marks, ends, strict=True)]
 
 
