@@ -78,10 +78,13 @@ def _norm(x: Array) -> Array:
     return np.asarray(centered / np.sqrt((centered**2).mean(axis=-1, keepdims=True)))
 
 
-def _norm_backward(x: Array, v: Array, mean: bool = True) -> Array:
-    y, std = _norm(x), x.std(axis=-1, keepdims=True)
-    taken = v.mean(axis=-1, keepdims=True) if mean else 0.0
-    return np.asarray((v - taken - y * (v * y).mean(axis=-1, keepdims=True)) / std)
+def _std(x: Array) -> Array:
+    return np.asarray(x.std(axis=-1, keepdims=True))
+
+
+def _norm_backward(x: Array, v: Array) -> Array:
+    y = _norm(x)
+    return np.asarray((v - v.mean(axis=-1, keepdims=True) - y * (v * y).mean(axis=-1, keepdims=True)) / _std(x))
 
 
 def _rows_backward(x: Array, v: Array, adding: bool = True) -> Array:
@@ -121,10 +124,14 @@ WRONG = (
         "softmax, each score alone", _softmax, lambda x, v: _softmax(x) * (1 - _softmax(x)) * v, _X,
         "A score moves every probability in its row, not only its own.",
     ),
-    Rule("tanh, of its input", np.tanh, lambda x, v: (1 - x**2) * v, _X, "The slope is 1 - y^2, not 1 - x^2."),
     Rule("sine, 0.1 % too large", np.sin, lambda x, v: 1.001 * np.cos(x) * v, _X, "It is a thousandth too large."),
     Rule("square, one entry off", lambda x: x**2, lambda x, v: _with(2 * x * v, 7, -0.5), _X, "One entry is too low."),
-    Rule("norm, a mean lost", _norm, lambda x, v: _norm_backward(x, v, mean=False), _X, "A mean is not taken off."),
+    Rule(
+        "norm, the spread held fixed", _norm, lambda x, v: (v - v.mean(axis=-1, keepdims=True)) / _std(x), _X,
+        "The spread that the row was divided by moves with it.",
+    ),
+    Rule("transpose, reshaped back", np.transpose, lambda x, v: v.reshape(x.shape), _X, "It has to be transposed "
+    "back."),
     Rule("matrix product, W for W^T", lambda x: x @ _W, lambda x, v: v @ _W, _X, "W has to be transposed."),
     Rule(
         "rows read twice, = for +=", lambda x: x[_ROWS], lambda x, v: _rows_backward(x, v, adding=False), _X,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,12 @@ def _in_words(data: Bigram) -> str:
     i, j = (int(k) for k in np.unravel_index(int(table.argmax()), table.shape))
     return (
         f"Heat maps of what follows each of {len(data.letters)} bytes: {', '.join(data.tables)}. The largest entry of "
-        f"{name} is {visible(data.letters[j])} after {visible(data.letters[i])} ({table[i, j]:.2f}). "
-        f"No entry differs by more than {data.apart():.3f} between the tables."
+        f"{name} is {visible(data.letters[j])} after {visible(data.letters[i])} ({table[i, j]:.2f})." + _apart(data)
     )
+
+
+def _apart(data: Bigram) -> str:
+    if len(data.tables) < 2:
+        return ""
+    apart = data.apart()
+    return f" No entry differs by as much as {10.0 ** (math.floor(math.log10(apart)) + 1):g}." if apart else " All are equal."

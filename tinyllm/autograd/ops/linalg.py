@@ -69,7 +69,7 @@ class Matmul(Op):
         return kernels.matmul(a, b)
 
     def backward(ctx, dy):
-        a, b, dy = _as_matrices(*ctx.saved, dy)  # a vector becomes a matrix of one row, or of one column
+        a, b, dy = as_matrices(*ctx.saved, dy)  # a vector becomes a matrix of one row, or of one column
         da = db = None
         if ctx.wants(0):
             da = kernels.matmul(dy, flip(b))  # (..., M, K)
@@ -77,11 +77,16 @@ class Matmul(Op):
             if b.ndim == 2:  # in the forward pass one b met all rows of a; so now a^T dy is one product over them all
                 a, dy = rows(a), rows(dy)
             db = kernels.matmul(flip(a), dy)  # (..., K, N)
-        return _as_given(da, db, *ctx.saved)
+        return as_given(da, db, *ctx.saved)
 
 
-def _as_matrices(a, b, dy):
-    """Give a vector on the left its axis M of size 1, one on the right its axis N of size 1, and both to dy."""
+def as_matrices(a, b, dy):
+    """Give a vector on the left its axis M of size 1, one on the right its axis N of size 1, and both to dy.
+
+    Example:
+        >>> [x.shape for x in as_matrices(np.ones((3, 5)), np.ones(5), np.ones(3))]
+        [(3, 5), (5, 1), (3, 1)]
+    """
     if b.ndim == 1:
         b, dy = b[:, None], dy[..., None]  # (K, 1), (..., M, 1)
     if a.ndim == 1:
@@ -89,8 +94,13 @@ def _as_matrices(a, b, dy):
     return a, b, dy
 
 
-def _as_given(da, db, a, b):
-    """Take those axes away again from the gradients of what was a vector."""
+def as_given(da, db, a, b):
+    """Take those axes away again from the gradients of what was a vector.
+
+    Example:
+        >>> [x.shape for x in as_given(np.ones((3, 5)), np.ones((5, 1)), np.ones((3, 5)), np.ones(5))]
+        [(3, 5), (5,)]
+    """
     if da is not None and a.ndim == 1:
         da = da[..., 0, :]
     if db is not None and b.ndim == 1:

@@ -53,7 +53,7 @@ LESSON = Lesson(
     question="When one number is used in many places, what does it owe, and to whom?",
     minutes=75,
     needs=("01",),
-    payoff="a network learns on your five rules, and ends where the library's own would",
+    payoff="a network learns on your five rules",
     seconds=10,
     exercises=(
         Exercise(
@@ -240,16 +240,17 @@ LESSON = Lesson(
                     "b.T turns all axes of a stack around; only the last two change places: b.swapaxes(-1, -2).",
                 ),
                 Mutant(
-                    "_as_given(da, db,",
-                    "_as_given(db, da,",
+                    "as_given(da, db,",
+                    "as_given(db, da,",
                     "da and db have changed places: gradients come in the order of the inputs.",
                 ),
             ],
             hints=(
                 "a is (M, K), b is (K, N), dy is (M, N). Which products of dy with a or b have the shape of a, of b?",
                 "y_mn = sum_k a_mk b_kn: a_mk is used once for every n, with slope b_kn. So da_mk = sum_n dy_mn b_kn.",
+                "a, b, dy = as_matrices(*ctx.saved, dy)  # vectors become a row, a column\n"
                 "da = dy @ ___(b)\ndb = ___(a) @ dy\n"
-                "A vector on the left is a matrix of one row; on the right, of one column.",
+                "return as_given(da, db, *ctx.saved)",
             ),
             explain=(
                 "Shapes all but force the answer, and that is the best way to remember it. One product forward becomes "
@@ -287,7 +288,7 @@ LESSON = Lesson(
                 ),
             ],
             hints=(
-                "x[[0, 2, 2]].sum(): by how much does it move for x[0], for x[1], for x[2]?",
+                "y = x[i] with i = [0, 2, 2]: by how much does y.sum() move for x[0], for x[1], for x[2]?",
                 "Start from zeros of x's shape and put dy where it came from. What if a place was picked twice?",
                 "dx = np.zeros(___, dtype=dy.dtype)\nnp.add.___(dx, key, dy)\nreturn dx",
             ),
