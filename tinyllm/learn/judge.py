@@ -100,7 +100,7 @@ def _ran(exercise: Exercise, function: Callable[..., Any], slot: Slot, posed: Se
             text = arity(function, slot, call)
             trial.wrong[""] = Difference("arity" if text else "error", text or f"raises {type(error).__name__}")
             return Failure.of("runs", text or told(error, function, trial)[0], trial)
-        if p.answer.error is None and trial.outcome.value is None and p.answer.values != (None,):
+        if p.answer.error is None and trial.outcome.value is None and any(v is not None for v in p.answer.values):
             trial.wrong[""] = Difference("kind", "it returns None")
             return Failure.of("runs", "it returns None", trial)
         changed = _changed(trial, slot)
