@@ -43,7 +43,7 @@ CASES = {
         "writes into what it was given",
     ),
     "arity": (HEAD.replace("x, axis=-1", "") + "    return 1\n", "It takes (), and is called with"),
-    "none": (HEAD + "    np.exp(x)\n", "it returns None"),
+    "none": (HEAD + "    np.exp(x)\n", "It returns None: is `return` missing?"),
     "a list": (HEAD + "    return list(x)\n", "04.2 softmax"),
     "text": (HEAD + "    return 'a softmax'\n", "04.2 softmax"),
     "shape": (HEAD + "    return np.exp(x).sum(-1)\n", "softmax"),
