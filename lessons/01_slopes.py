@@ -1,5 +1,9 @@
 # %% [markdown]
-# HEADER
+# # 01 Slopes you can trust
+#
+# **How do you know that a gradient is right?**
+#
+# 40 minutes. Builds on no other lesson. Any computer will do. The payoff takes 10 seconds.
 
 # %% [markdown]
 # A model learns by asking one question of each of its numbers: if you moved a little, where would the loss go? The

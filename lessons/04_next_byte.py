@@ -1,5 +1,9 @@
 # %% [markdown]
-# HEADER
+# # 04 Predict the next byte
+#
+# **How does a machine learn from nothing but text what comes next?**
+#
+# 50 minutes. Builds on lessons 01 and 03. Any computer will do. The payoff takes 10 seconds.
 
 # %% [markdown]
 # A language model reads a text and says what may come next. Everything else it does grows out of that.

@@ -105,7 +105,7 @@ SOFTMAX_BACKWARD = exercise(
         Mistake(
             "p * (dp - (dp * p).sum(axis, keepdims=True))",
             "dp - (dp * p).sum(axis, keepdims=True)",
-            r"times ctx.saved\[0\] is right",
+            "times p is right",
         ),
         Mistake("(dp - (dp * p).sum(axis, keepdims=True))", "dp", "a sum over"),
         Mistake("(dp * p).sum(axis,", "dp.sum(axis,", "a sum over"),

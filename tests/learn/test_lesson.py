@@ -45,10 +45,10 @@ def test_say_takes_the_indentation_of_a_triple_quoted_string_away(kept):
     ("value", "bounds", "text"),
     [
         (0.99853, {"above": 0.99}, "x: 0.9985 (above 0.99)"),
-        (3, {"near": 3}, "x: 3 (near 3)"),
+        (3, {"near": 3}, "x: 3 (exactly 3)"),
         (0.5, {"above": 0.25, "below": 0.75}, "x: 0.5 (above 0.25 and below 0.75)"),
-        (np.float32(2.0), {"near": 2.0, "within": 0.1}, "x: 2 (near 2)"),
-        (np.array(7), {"near": 7}, "x: 7 (near 7)"),
+        (np.float32(2.0), {"near": 2.0, "within": 0.1}, "x: 2 (2 to within 0.1)"),
+        (np.array(7), {"near": 7}, "x: 7 (exactly 7)"),
         (tl.Tensor(1.5), {"below": 2.0}, "x: 1.5 (below 2)"),
         (3.7, {"above": 2, "clock": True}, "x: above 2"),
         (True, {}, "x"),

@@ -65,6 +65,14 @@ def test_names_that_are_long_do_not_push_the_text_away():
     assert rows[2] == "  ok    a"
 
 
+def test_a_sentence_without_figures_stands_beside_its_name():
+    verdict = Verdict("1.1", "failed", [Line("FAIL", "load", because=["my/l10.py:3: invalid syntax", "More."])])
+    assert page_text(verdict_page(verdict, "f", 80)).splitlines()[1:] == [
+        "  FAIL  load  my/l10.py:3: invalid syntax",
+        "              More.",
+    ]
+
+
 def test_a_stub_says_what_to_do():
     assert "Still to be written" in page_text(verdict_page(Verdict("10.3", "stub"), "attend", 80))
 

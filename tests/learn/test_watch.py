@@ -154,8 +154,8 @@ def test_a_save_brings_a_verdict_and_nothing_else_does(loop):
 
 def test_a_lesson_that_was_not_begun_gets_its_file(loop):
     loop.open(ONE)
-    assert "my/l99_fake.py is new" in loop.view.last
     verdicts(loop, 1)
+    assert "my/l99_fake.py is new" in loop.view.last
     assert "Still to be written" in loop.view.last
     assert loop.session.taken == ["stub"]
 

@@ -153,8 +153,9 @@ def of_difference(trial: Trial, name: str) -> str:
     if value is None and trial.outcome.error is None and found.kind in ("kind", "shape"):
         return "It returns None: is `return` missing?"
     if found.kind == "kind":
-        single = name and trial.value(name) is None
-        return f"{name} is None: the graph is cut before this input." if single and name.startswith("d") else ""
+        if name and trial.value(name) is None:
+            return f"{name} is None: nothing was computed for it, and the graph is cut before this input."
+        return f"{name} is {found.text}." if name else f"{found.text[0].upper()}{found.text[1:]}."
     if found.kind == "shape":
         return _of_shape(np.shape(trial.value(name)), np.shape(trial.expected(name)), trial, name)
     if found.kind == "float32":

@@ -54,6 +54,11 @@ class Cell:
         return "hide-input" in self.tags
 
     @property
+    def imports(self) -> bool:
+        """Does it only import?"""
+        return all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(self.text).body)
+
+    @property
     def shown(self) -> str:
         """The code without the calls that only tell, and without the import of their names.
 
@@ -134,6 +139,19 @@ def header(lesson: Lesson) -> str:
         needs = f"Builds on lessons {', '.join(lesson.needs[:-1])} and {lesson.needs[-1]}."
     facts = f"{lesson.minutes} minutes. {needs} Any computer will do. The payoff takes {lesson.seconds} seconds."
     return f"# {lesson.number} {lesson.title}\n\n**{lesson.question}**\n\n{facts}"
+
+
+def with_header(source: str, lesson: Lesson) -> str:
+    """Return a lesson's source with its header in place of the first Markdown cell.
+
+    Example:
+        >>> lesson = Lesson("10", "attention", "Attention", "Who reads whom?", 75, "", ())
+        >>> with_header("# %% [markdown]\\n# old\\n\\n# %%\\nx = 1\\n", lesson).split("\\n")[1]
+        '# # 10 Attention'
+    """
+    lines = source.split("\n")
+    first = parse(source)[0]
+    return header_cell(lesson) + "\n".join(lines[first.end :])
 
 
 def header_cell(lesson: Lesson) -> str:

@@ -56,7 +56,19 @@ class Check:
         raise NotImplementedError
 
     def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
-        """Return the inputs that this check draws itself, with their answers, smallest first."""
+        """Return the inputs that this check draws itself, with their answers, smallest first.
+
+        Those of the last seed are kept: a function and all the mistakes it is compared with are asked the same.
+        """
+        kept = self.__dict__.get("_kept")
+        if kept is None or kept[0] != (slot.path, seed):
+            kept = (slot.path, seed), self.drawn(slot, seed)
+            self.__dict__["_kept"] = kept
+        found: list[Posed] = kept[1]
+        return found
+
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
+        """Draw the inputs and find out the answers; by default there are none."""
         return []
 
     def trace(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Outcome]:

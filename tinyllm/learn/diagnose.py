@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ..autograd.diagnosis import Guess, few, guesses
-from ..autograd.op import Op
 from . import letters, whatif, when
 from .breakdown import of_difference, told
 from .call import attempt
@@ -265,10 +264,9 @@ def _beside(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]
     for label, value in trial.call.named().items():
         if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind == "f":
             yield label, value
-    if trial.call.args and isinstance(trial.call.args[0], Op):
-        for k, value in enumerate(trial.call.args[0].saved):
-            if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind == "f":
-                yield f"ctx.saved[{k}]", value
+    for label, value in trial.saved().items():
+        if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind == "f":
+            yield label, value
 
 
 def _constant(difference: Array, a: Array) -> Iterator[int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..errors import LearnError, nearest
 
-_MARK = re.compile(r"\[\[(?:(?P<term>[^\]|]+)\|)?(?P<words>[^\]|]+)\]\]")
+_MARK = re.compile(r"\[\[(?:(?P<term>[^\]|]+)\|)?(?P<words>[^\]|]+)\]\](?P<more>[a-z]*)")
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ def linked(text: str, page: str = "glossary.md") -> str:
 
     Example:
         >>> linked("[[logits|the scores]] of [[KV cache]]s, `[[1]]`")
-        '[the scores](glossary.md#logits) of [KV cache](glossary.md#kv-cache)s, `[[1]]`'
+        '[the scores](glossary.md#logits) of [KV caches](glossary.md#kv-cache), `[[1]]`'
     """
 
     def link(found: re.Match[str]) -> str:
-        return f"[{found['words']}]({page}#{anchor((found['term'] or found['words']).strip())})"
+        return f"[{found['words']}{found['more']}]({page}#{anchor((found['term'] or found['words']).strip())})"
 
     return outside_code(text, lambda part: _MARK.sub(link, part))
 

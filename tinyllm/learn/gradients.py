@@ -8,7 +8,7 @@ have told right from wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..autograd.gradcheck import wrong_on_purpose
 from ..errors import LearnError
 from . import letters
 from .check import Check, Posed
-from .compare import close, error_of
+from .compare import Difference, close, error_of
 from .problem import Backward
 from .slot import Slot
 from .trial import Failure, Trial, tried
@@ -37,7 +37,6 @@ class Gradients(Check):
     outputs: tuple[str, ...] = ()
     analytic: bool | None = None
     arrange: Callable[..., Any] | None = None
-    kept: dict[Any, list[Posed]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def label(self) -> str:
@@ -57,18 +56,14 @@ class Gradients(Check):
         rtol = 1e-10 if analytic else 1e-6
         return Backward(slot, samples, rtol, (), self.wrt, forward, self.outputs, analytic, self.arrange)
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
-        """Draw the samples, differentiate each numerically, and add the declared kinks; kept for the next run."""
-        key = (slot.name, seed)
-        if key not in self.kept:
-            problem = self.problem(slot)
-            found = [Posed(problem, sample, problem.answer(sample)) for sample in problem.drawn(seed)]
-            _refuse_vacuous(found)
-            for sample, answer in problem.pinned():
-                found.append(Posed(problem, sample, answer, problem.with_cotangents(sample, np.ones_like)))
-            self.kept.clear()
-            self.kept[key] = found
-        return self.kept[key]
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
+        """Draw the samples, differentiate each numerically, and add the declared kinks."""
+        problem = self.problem(slot)
+        found = [Posed(problem, sample, problem.answer(sample)) for sample in problem.drawn(seed)]
+        _refuse_vacuous(found)
+        for sample, answer in problem.pinned():
+            found.append(Posed(problem, sample, answer, problem.with_cotangents(sample, np.ones_like)))
+        return found
 
     def run(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Line]:
         """Yield a line for every gradient; where one is wrong, those that are wrong as well wait for it."""
@@ -87,6 +82,11 @@ class Gradients(Check):
                 else:
                     names[name] = max(names.get(name, 0.0), error_of(got, expected))
                 names.setdefault(name, 0.0)
+        if not failed and slot.op is not None and len(names) > 1:
+            alone = self._wanted_alone(function, slot, seed)
+            if alone is not None:
+                yield alone
+                return
         for name in names:
             if name not in failed:
                 yield Line("ok", name, f"rel err {names[name]:.0e}")
@@ -97,6 +97,20 @@ class Gradients(Check):
             else:
                 yield _failure(failed[name], name)
                 first = name
+
+    def _wanted_alone(self, function: Callable[..., Any], slot: Slot, seed: int) -> Failure | None:
+        """Ask for one gradient at a time, as the engine does where only one input needs it (``ctx.wants``)."""
+        for posed in self.posed(slot, seed):
+            formal = [slot.op.argument(i) for i in range(len(posed.sample.args))] if slot.op is not None else []
+            for name in posed.answer.names:
+                call = posed.called()
+                call.args[0].needs = tuple(f"d{label}" == name for label in formal)
+                trial = tried(function, posed.problem, posed.sample, posed.answer, call)
+                found = trial.wrong.get("") or trial.wrong.get(name)
+                if found is not None:
+                    trial.wrong = {"": Difference("alone", f"{name} is wrong when it is the only one that is wanted")}
+                    return Failure.of(name, trial.wrong[""].text, trial)
+        return None
 
 
 def _failure(trial: Trial, name: str) -> Failure:

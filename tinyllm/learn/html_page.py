@@ -39,14 +39,17 @@ h1+p strong{font-weight:600;font-size:1.2rem}
 a{color:var(--link);text-underline-offset:.15em}
 code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 code{font-size:.86em;background:var(--well);padding:.1em .28em;border-radius:4px;overflow-wrap:anywhere}
-pre{background:var(--well);padding:.9rem 1.1rem;border-radius:8px;overflow-x:auto;font-size:.81rem;line-height:1.5}
+pre{background:var(--well);padding:.9rem 1.1rem;border-radius:8px;overflow-x:auto;font-size:.77rem;line-height:1.5}
 pre code{background:none;padding:0;font-size:inherit;overflow-wrap:normal}
 pre.text{background:none;border-left:3px solid var(--line);border-radius:0}
 img{display:block;max-width:100%;height:auto;margin:1.6rem auto;background:#fff;padding:.5rem;border-radius:8px}
 blockquote{margin:1.2rem 0;padding:.5rem 1rem;
-border-left:4px solid #009e73;background:var(--well);border-radius:0 8px 8px 0}
+border-left:4px solid var(--line);background:var(--well);border-radius:0 8px 8px 0}
+blockquote.holds{border-left-color:#009e73}
 blockquote p{margin:0}
 details{margin:.7rem 0;padding:.1rem 1rem;border:1px solid var(--line);border-radius:8px}
+details+details{margin-top:-.75rem;border-top-left-radius:0;border-top-right-radius:0}
+details:has(+details){border-bottom-left-radius:0;border-bottom-right-radius:0}
 details[open]{padding-bottom:.5rem}
 summary{cursor:pointer;padding:.45rem 0;font-size:.95rem}
 summary:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
@@ -106,6 +109,7 @@ def one_file(title: str, page: str, folder: Path) -> str:
     rendered = _markdown().render(text)
     rendered = re.sub(r'src="(figures/[^"]+\.svg)"', lambda found: f'src="{_data(folder / found[1])}"', rendered)
     rendered = re.sub(r"<h2>(.*?)</h2>", _with_id, rendered)
+    rendered = re.sub(r"<blockquote>(?=\s*<p><strong>Holds</strong>)", '<blockquote class="holds">', rendered)
     allowed = f"style-src '{_hash(_STYLE)}'; script-src '{_hash(_SCRIPT)}'"
     policy = f"default-src 'none'; img-src data:; {allowed}; base-uri 'none'"
     return f"""<!doctype html>

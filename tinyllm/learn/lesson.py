@@ -155,7 +155,7 @@ def claim(
 
     Example:
         >>> claim("bits of a uniform guess", math.log2(256), near=8.0, within=1e-12)
-          claim  bits of a uniform guess: 8 (near 8)
+          claim  bits of a uniform guess: 8 (8 to within 1e-12)
         >>> claim("bits of a uniform guess", 7.5, above=7.9)
         Traceback (most recent call last):
             ...
@@ -182,7 +182,7 @@ def claim(
         and (below is None or number < below)
         and (near is None or abs(number - near) <= (within or 0))
     )
-    bound = " and ".join(f"{word} {written(limit)}" for word, limit in bounds)
+    bound = " and ".join(_bound(word, limit, within) for word, limit in bounds)
     if not held:
         raise ClaimError(f'"{name}" is {written(number)}, not {bound}')
     current().claim(Claim(name, "" if clock else written(number), bound))
@@ -248,6 +248,12 @@ def written(number: float) -> str:
     if isinstance(number, int) or (math.isfinite(number) and number == int(number) and abs(number) < 1e15):
         return f"{int(number):,}"
     return f"{number:.4g}"
+
+
+def _bound(word: str, limit: float, within: float | None) -> str:
+    if word != "near":
+        return f"{word} {written(limit)}"
+    return f"{written(limit)} to within {written(within)}" if within else f"exactly {written(limit)}"
 
 
 def _number(name: str, value: Any) -> float:

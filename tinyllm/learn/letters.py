@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ _LETTER = re.compile(r"^[A-Z]\w?( [A-Z]\w?)*$")
 _UNKNOWN = "?"  # an axis that the line has no letter for
 
 
+@functools.cache
 def read(docstring: str | None) -> tuple[Letters, Letters]:
     """Return the letters of the inputs and those of the results, by name, in the order of the Shapes line.
 

@@ -4,7 +4,7 @@
     python -m tinyllm.learn.page --all      make every page
     python -m tinyllm.learn.page 10         make this one
     python -m tinyllm.learn.page --check    say which are out of date, and make none
-    python -m tinyllm.learn.page --header 10    print the first cell that lesson 10 must open with
+    python -m tinyllm.learn.page --header 10    put the header of its record into lesson 10, as its first cell
 
 A page is stamped with the hash of what it was made from (the lesson, its exercises as they are shown, the words of the
 glossary), so that anybody can tell whether it is up to date without making it again.
@@ -23,7 +23,7 @@ from pathlib import Path
 from ..atomic import write_atomically
 from ..cli.screen import say
 from ..errors import LearnError
-from .cells import Cell, header_cell, lesson_path, lessons_folder, read
+from .cells import Cell, lesson_path, lessons_folder, read, with_header
 from .course import neighbors
 from .course_map import with_map
 from .exercise import Exercise, Lesson
@@ -75,6 +75,8 @@ def compose(lesson: Lesson, cells: Sequence[Cell], recording: Recording) -> Page
             blocks.append(linked(cell.text))
         else:
             code = fenced(cell.shown) if cell.shown.strip() else ""
+            if code and cell.imports:
+                code = folded("What it imports", code)
             outputs = _outputs(page, lesson, recording.within(cell.line, cell.end))
             blocks += [*outputs, folded("The code", code) if code else ""] if cell.hidden else [code, *outputs]
     blocks += ["---", _way(lesson)]
@@ -191,10 +193,20 @@ def _write(path: Path, text: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Make or check pages; see the head of this file."""
+    try:
+        return _main(arguments)
+    except LearnError as error:
+        say(str(error), error=True)
+        return 1
+
+
+def _main(arguments: Sequence[str]) -> int:
     numbers = [word for word in arguments if not word.startswith("-")]
     chosen = [lesson_of_number(number) for number in numbers] or list(lessons())
     if "--header" in arguments:
-        say("\n".join(header_cell(lesson) for lesson in chosen), end="")
+        for lesson in chosen:
+            path = lesson_path(lesson)
+            _write(path, with_header(path.read_text(encoding="utf-8"), lesson))
         return 0
     late = [(lesson, reason) for lesson in chosen if (reason := stale(lesson))]
     if "--check" in arguments:

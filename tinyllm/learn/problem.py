@@ -10,6 +10,7 @@ Three kinds, by what the slot is:
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -125,6 +126,7 @@ class Problem:
         return "expected"
 
 
+@functools.cache
 def _positional(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     try:
         formal = list(inspect.signature(function).parameters.values())

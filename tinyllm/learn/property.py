@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd.draw import Sample
 from ..errors import LearnError
-from .call import Call, Outcome, attempt
+from .call import Call, Outcome, attempt, calm
 from .check import Check, Posed
 from .compare import Difference
 from .draw import Growing
@@ -74,14 +74,15 @@ class Holds(Check):
             return outcome.value
 
         try:
-            said = self.fn(watched, draw)
+            with calm():
+                said = self.fn(watched, draw)
         except (Exception, SystemExit) as error:
             if isinstance(error, LearnError) and not (calls and calls[-1][1].error is error):
                 raise
             said = f"raises {type(error).__name__}" if calls and calls[-1][1].error is error else _sentence(error)
         return (str(said) if said else ""), calls
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
         """Return the calls that the property makes of the library's own function."""
         found = []
         problem = self._problem(slot)

@@ -33,18 +33,19 @@ def verdict_page(verdict: Verdict, title: str, width: int = 80, output: str = ""
         >>> verdict = Verdict("10.3", "failed", [Line("FAIL", "dq", "rel err 2.3", ["Divide."])])
         >>> for row in page_text(verdict_page(verdict, "attend", width=50)).splitlines():
         ...     row
-        '10.3 attend                      checked in 0.0 s'
+        '10.3 attend                      checked in 0.00 s'
         '  FAIL  dq  rel err 2.3'
         '            Divide.'
     """
     page = [_head(verdict, title, width)]
+    if verdict.state == "stub":
+        asked = ", ".join(line.name for line in verdict.lines if line.name != "runs")
+        return page + paragraph(f"Still to be written. It will be checked: {asked or 'that it runs'}.", width, _INDENT)
     names = max((len(line.name) for line in verdict.lines), default=0)
     for line in verdict.lines:
-        page += _line(line, min(names, 24), width)
+        page += _line(line, min(names, 18), width)
     for text in [line.code for line in verdict.lines if line.code]:
         page += [[("", "")], [("the smallest case that shows it", "dim")], *code(text)]
-    if verdict.state == "stub":
-        page += paragraph("Still to be written. Save the file, and the verdict appears here.", width, _INDENT)
     if output.strip():
         page += _printed(output, width)
     return page
@@ -52,7 +53,8 @@ def verdict_page(verdict: Verdict, title: str, width: int = 80, output: str = ""
 
 def _head(verdict: Verdict, title: str, width: int) -> Row:
     where = f"   {verdict.where}" if verdict.where else ""
-    left, right = f"{verdict.exercise} {title}", f"checked in {verdict.seconds:.1f} s"
+    took = f"{verdict.seconds:.{1 if verdict.seconds >= 0.1 else 2}f} s"
+    left, right = f"{verdict.exercise} {title}", f"checked in {took}"
     if len(left) + len(where) + len(right) + 2 > width - 1:
         return [(left, "bold"), (where, "cyan")]
     gap = " " * (width - 1 - len(left) - len(where) - len(right))
@@ -70,7 +72,11 @@ def _line(line: Line, names: int, width: int) -> Page:
     rows: Page = [[*head, (f"  {pieces[0]}" if pieces and pieces[0] else "", "dim" if line.mark == "--" else "")]]
     rows += [[(hang + piece, "")] for piece in pieces[1:]]
     for i, sentence in enumerate(line.because):
-        rows += paragraph(sentence, width, hang, "bold" if i == 0 else "")
+        told = paragraph(sentence, width, hang, "bold" if i == 0 else "")
+        if i == 0 and not line.text:  # beside the name, where there is room for it
+            rows[0] = [*head, (told[0][0][0][len(hang) - 2 :], "bold")]
+            told = told[1:]
+        rows += told
     return rows
 
 

@@ -144,7 +144,7 @@ class Saves(Check):
         """What the check's line of the verdict says."""
         return "ctx.saved"
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
         """Draw the op's own samples."""
         if slot.op is None or slot.part != "forward":
             raise LearnError(f"{slot.name}: saves() is for the forward of an op")

@@ -55,7 +55,7 @@ def for_terminal(page: str) -> str:
     answers: list[str] = []
 
     def unfold(found: re.Match[str]) -> str:
-        if found["title"] == "The code":
+        if found["title"] in ("The code", "What it imports"):
             return found["text"] + "\n\n"
         if found["title"] == "Answer":
             answers.append(found["text"])

@@ -62,7 +62,7 @@ class Oracle(Values):
         """What the check's line of the verdict says."""
         return self.title or "values"
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
         """Draw the samples and ask the oracle about each."""
         samples = self.samples or (slot.op.samples if slot.op is not None else None)
         if samples is None:
@@ -85,7 +85,7 @@ class Vectors(Values):
         """What the check's line of the verdict says."""
         return self.title or "exact values"
 
-    def posed(self, slot: Slot, seed: int = 0) -> list[Posed]:
+    def drawn(self, slot: Slot, seed: int) -> list[Posed]:
         """Return the pairs."""
         kind = Forward if slot.op is not None else Plain
         problem = kind(slot, None, self.rtol)

@@ -80,6 +80,8 @@ class Watch:
         self.asked = ""  # the key that has to be pressed once more
         self.gone = 0.0  # since when the file is away
         self.over = False
+        self.news: list[str] = []  # what was made or added, until the next verdict
+        self.counts = (0, 0), (0, 0)
 
     def run(self) -> int:
         """Go on until the learner quits or the input ends; return 0."""
@@ -106,11 +108,10 @@ class Watch:
         """Turn to an exercise: make its file if there is none, and check it."""
         self.exercise, self.verdict, self.gone = exercise, None, 0.0
         lesson = lesson_of(exercise)
+        self.counts = self.session.count(lesson), self.session.count()
         if not self.session.started(lesson):
             path = self.session.start(lesson)
-            self.view.show(
-                paragraph(f"{path.parent.name}/{path.name} is new: write {title(exercise)} there.", self.view.width)
-            )
+            self.news.append(f"{path.parent.name}/{path.name} is new: open it in your editor.")
         self.signature = self.look_at_files()
         self.check()
 
@@ -156,9 +157,14 @@ class Watch:
         if verdict.passed:
             page += [[("", "")], [(f"{self.exercise.id} has passed.", "bold green")]]
             page += paragraph(self.exercise.explain, width, "  ")
-        for note in self.session.notes:
-            page += [[("", "")], *paragraph(f"note: {note}", width, "", "yellow")]
+        for note in [*self.news, *(f"note: {note}" for note in self.session.notes)]:
+            page += [[("", "")], *paragraph(note, width, "", "yellow")]
         self.session.notes.clear()
+        self.news.clear()
+        if not any(
+            line.name == "load" for line in verdict.lines
+        ):  # a file that is not Python just now has lost nothing
+            self.counts = self.session.count(lesson_of(self.exercise)), self.session.count()
         self.view.show(page)
         self.foot()
 
@@ -263,8 +269,7 @@ class Watch:
 
     def foot(self, status: str = "") -> None:
         """Show keys and place."""
-        lesson = lesson_of(self.exercise)
-        mine, every = self.session.count(lesson), self.session.count()
+        lesson, (mine, every) = lesson_of(self.exercise), self.counts
         where = f"lesson {lesson.number}: {mine[0]}/{mine[1]}   course: {every[0]}/{every[1]}"
         passed = bool(self.verdict and self.verdict.passed)
         left_out = {"p"} if not (self.verdict and self.verdict.picture) else set()

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
-from ..autograd.op import Op
 from .call import Call, attempt, copied
 from .compare import close, numeric
 from .problem import Backward, fitted, results
@@ -40,7 +39,7 @@ def explained(trials: Sequence[Trial], name: str) -> Iterator[str]:
     if not any(name in t.wrong for t in usable):
         return
     widest = max(usable, key=lambda t: len(t.call.args) + len(t.call.params))
-    for change in _changes(widest.call):
+    for change in _changes(widest):
         if _explains(change, usable, name):
             yield change.sentence
     yield from _elsewhere(usable, name)
@@ -85,15 +84,14 @@ def _right(trial: Trial, call: Call, name: str) -> Any:
     return value if numeric(value) else None
 
 
-def _changes(call: Call) -> Iterator[Change]:
-    named = call.named()
+def _changes(trial: Trial) -> Iterator[Change]:
+    named = trial.call.named()
     for label, value in named.items():
         for words, function in _of_one(label, value):
             yield Change(f"{label} {words}", words, lambda c, n=label, f=function: _replaced(c, n, f))  # type: ignore[misc]
-    if call.args and isinstance(call.args[0], Op):
-        for k, value in enumerate(call.args[0].saved):
-            for words, function in _of_one(f"ctx.saved[{k}]", value):
-                yield Change(words, words, lambda c, k=k, f=function: _resaved(c, k, f))  # type: ignore[misc]
+    for k, (label, value) in enumerate(trial.saved().items()):
+        for words, function in _of_one(label, value):
+            yield Change(words, words, lambda c, k=k, f=function: _resaved(c, k, f))  # type: ignore[misc]
     labels = [label for label, value in named.items() if isinstance(value, (np.ndarray, float, int))]
     for i, one in enumerate(labels):
         for other in labels[i + 1 :]:

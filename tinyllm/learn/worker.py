@@ -83,7 +83,7 @@ class Worker:
         if self._spare is None:
             self._spare = _Child()
 
-    def check(self, exercise: str, timeout: float = SECONDS) -> Verdict:
+    def check(self, exercise: str, timeout: float | None = None) -> Verdict:
         """Check one exercise and wait for the verdict, which comes whatever the code does.
 
         What the code printed is in ``output`` afterwards, and the source that was checked in ``source``.
@@ -93,8 +93,14 @@ class Worker:
             pass
         return checked.verdict
 
-    def begin(self, exercise: str, timeout: float = SECONDS) -> None:
-        """Begin to check an exercise; a check that is under way is given up."""
+    def begin(self, exercise: str, timeout: float | None = None) -> None:
+        """Begin to check an exercise; a check that is under way is given up.
+
+        Args:
+            exercise: its id.
+            timeout: seconds that it may take; by default 10.
+        """
+        timeout = SECONDS if timeout is None else timeout
         self.cancel()
         self.prepare()
         child, self._spare = self._spare, None

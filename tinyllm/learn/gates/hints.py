@@ -32,8 +32,11 @@ def _of(exercise: Exercise) -> list[str]:
     if not exercise.explain.strip():
         complaints.append("nothing explains it afterwards")
     slot = Slot.of(exercise.slot)
+    telling = {bare(mutant.old) for mutant in exercise.mutants}
     for line in answer_lines(slot.body):
-        complaints += [f"hint {k} holds the line {line!r}" for k, hint in enumerate(hints, 1) if line in bare(hint)]
+        key = line.startswith("return") or any(old in line or line in old for old in telling)
+        if key:  # what one may get wrong is what a hint is not to say
+            complaints += [f"hint {k} holds the line {line!r}" for k, hint in enumerate(hints, 1) if line in bare(hint)]
         if line in bare(function_stub(exercise)):
             complaints.append(f"the stub holds the line {line!r}")
     return complaints
