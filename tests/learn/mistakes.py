@@ -109,7 +109,7 @@ SOFTMAX_BACKWARD = exercise(
         ),
         Mistake("(dp - (dp * p).sum(axis, keepdims=True))", "dp", "a sum over"),
         Mistake("(dp * p).sum(axis,", "dp.sum(axis,", "a sum over"),
-        Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "another axis than the last"),
+        Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "axis is not looked at"),
         Mistake("dp - (dp * p)", "dp + (dp * p)", "a sum over"),
         Mistake("return p * (", "return -p * (", "sign"),
     ],

@@ -80,7 +80,7 @@ def attempt(function: Callable[..., Any], call: Call) -> Outcome:
 
 @contextmanager
 def calm() -> Iterator[None]:
-    """Run a block without warnings of numbers that overflow, and on the readable kernels: a verdict compiles nothing."""
+    """Run a block without warnings of overflow, and on the readable kernels: a verdict compiles nothing."""
     with np.errstate(all="ignore"), warnings.catch_warnings(), kernels.use("numpy"):
         warnings.simplefilter("ignore")
         yield

@@ -18,7 +18,7 @@ from ..errors import LearnError
 from . import letters
 from .check import Check, Posed
 from .compare import Difference, close, error_of
-from .problem import Backward
+from .problem import Backward, formal_names
 from .slot import Slot
 from .trial import Failure, Trial, tried
 from .verdict import Line
@@ -101,7 +101,7 @@ class Gradients(Check):
     def _wanted_alone(self, function: Callable[..., Any], slot: Slot, seed: int) -> Failure | None:
         """Ask for one gradient at a time, as the engine does where only one input needs it (``ctx.wants``)."""
         for posed in self.posed(slot, seed):
-            formal = [slot.op.argument(i) for i in range(len(posed.sample.args))] if slot.op is not None else []
+            formal = formal_names(slot.op, len(posed.sample.args)) if slot.op is not None else ()
             for name in posed.answer.names:
                 call = posed.called()
                 call.args[0].needs = tuple(f"d{label}" == name for label in formal)
