@@ -96,4 +96,8 @@ def _apart(data: Bigram) -> str:
     if len(data.tables) < 2:
         return ""
     apart = data.apart()
-    return f" No entry differs by as much as {10.0 ** (math.floor(math.log10(apart)) + 1):g}." if apart else " All are equal."
+    return (
+        f" No entry differs by as much as {10.0 ** (math.floor(math.log10(apart)) + 1):g}."
+        if apart
+        else " All are equal."
+    )
