@@ -61,7 +61,8 @@ class Mine:
                 theirs = workspace.load(exercise)
                 places[exercise.id] = place(theirs)
             except TinyLLMError as error:  # a file that is not Python: its slots fail, the rest goes on
-                self.troubles.append(error.message)
+                self.troubles += [] if error.message in self.troubles else [error.message]
+                places[exercise.id] = "cannot be loaded"
                 theirs = _raising(error)
             functions[exercise] = self.held(theirs, Slot.of(exercise.slot).function)
         if not functions:
