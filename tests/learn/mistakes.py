@@ -105,11 +105,11 @@ SOFTMAX_BACKWARD = exercise(
         Mistake(
             "p * (dp - (dp * p).sum(axis, keepdims=True))",
             "dp - (dp * p).sum(axis, keepdims=True)",
-            r"times ctx.saved\[0\] is right",
+            "times p is right",
         ),
         Mistake("(dp - (dp * p).sum(axis, keepdims=True))", "dp", "a sum over"),
         Mistake("(dp * p).sum(axis,", "dp.sum(axis,", "a sum over"),
-        Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "another axis than the last"),
+        Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "axis is not looked at"),
         Mistake("dp - (dp * p)", "dp + (dp * p)", "a sum over"),
         Mistake("return p * (", "return -p * (", "sign"),
     ],

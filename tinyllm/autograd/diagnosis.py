@@ -217,6 +217,11 @@ def _quantities(known: Mapping[str, float]) -> Iterator[tuple[str, float]]:
         yield f"1/({one} {two})", 1 / (n * m)
         yield f"{one}/{two}", n / m
         yield f"{two}/{one}", m / n
+    for (one, n), (two, m) in itertools.permutations(sizes.items(), 2):
+        yield f"{one}/sqrt({two})", n / m**0.5
+        yield f"sqrt({two})/{one}", m**0.5 / n
+        yield f"{one} sqrt({two})", n * m**0.5
+        yield f"1/({one} sqrt({two}))", 1 / (n * m**0.5)
 
 
 _FUNCTIONS: tuple[tuple[str, Callable[[Array], Array]], ...] = (

@@ -18,6 +18,7 @@ from .call import Call
 from .problem import Problem
 from .slot import Slot
 from .trial import Trial
+from .trouble import numba_sentence
 
 
 def is_stub(error: BaseException | None, exercise: str) -> bool:
@@ -105,6 +106,8 @@ def _sentence(error: BaseException, sizes: Mapping[str, int]) -> str:
         return f"Something is None where a value is needed: {message}."
     if isinstance(error, TypeError) and "NoneType" in message:
         return f"Something is None where a number is needed; does a function that you call return nothing? ({message})"
+    if type(error).__module__.startswith("numba"):
+        return numba_sentence(str(error)) + "."
     if isinstance(error, ZeroDivisionError):
         return f"It divides by zero ({message})."
     if isinstance(error, np.exceptions.AxisError):
@@ -153,8 +156,9 @@ def of_difference(trial: Trial, name: str) -> str:
     if value is None and trial.outcome.error is None and found.kind in ("kind", "shape"):
         return "It returns None: is `return` missing?"
     if found.kind == "kind":
-        single = name and trial.value(name) is None
-        return f"{name} is None: the graph is cut before this input." if single and name.startswith("d") else ""
+        if name and trial.value(name) is None:
+            return f"{name} is None: nothing was computed for it, and the graph is cut before this input."
+        return f"{name} is {found.text}." if name else f"{found.text[0].upper()}{found.text[1:]}."
     if found.kind == "shape":
         return _of_shape(np.shape(trial.value(name)), np.shape(trial.expected(name)), trial, name)
     if found.kind == "float32":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,8 +67,7 @@ def attempt(function: Callable[..., Any], call: Call) -> Outcome:
     watched = _watched(args, call.names) | params
     before = {name: image(value) for name, value in watched.items()}
     outcome = Outcome()
-    with np.errstate(all="ignore"), warnings.catch_warnings(), kernels.use("numpy"):  # a verdict compiles nothing
-        warnings.simplefilter("ignore")
+    with calm():
         try:
             outcome.value = function(*args, **params)
         except (Exception, SystemExit) as error:
@@ -76,6 +76,14 @@ def attempt(function: Callable[..., Any], call: Call) -> Outcome:
     if args and isinstance(args[0], Op):
         outcome.saved = tuple(args[0].saved)
     return outcome
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Run a block without warnings of overflow, and on the readable kernels: a verdict compiles nothing."""
+    with np.errstate(all="ignore"), warnings.catch_warnings(), kernels.use("numpy"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _watched(args: tuple[Any, ...], names: tuple[str, ...]) -> dict[str, Any]:

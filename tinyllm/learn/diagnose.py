@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ..autograd.diagnosis import Guess, few, guesses
-from ..autograd.op import Op
 from . import letters, whatif, when
 from .breakdown import of_difference, told
 from .call import attempt
@@ -47,8 +46,9 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
     if failed is not None and failed.outcome.error is not None:
         found.append(told(failed.outcome.error, function, failed)[1])
     else:
-        form = of_difference(failed, name) if failed is not None and name in failed.wrong else ""
-        if not form or (failed is not None and failed.wrong[name].kind == "nan"):
+        part = next((n for n in (name, "") if failed is not None and n in failed.wrong), None)
+        form = of_difference(failed, part) if failed is not None and part is not None else ""
+        if not form or (failed is not None and part is not None and failed.wrong[part].kind == "nan"):
             found += _of_results(function, trials, name)
         found += [] if found else [form]
     if not any(found):
@@ -265,10 +265,9 @@ def _beside(trial: Trial, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]
     for label, value in trial.call.named().items():
         if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind == "f":
             yield label, value
-    if trial.call.args and isinstance(trial.call.args[0], Op):
-        for k, value in enumerate(trial.call.args[0].saved):
-            if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind == "f":
-                yield f"ctx.saved[{k}]", value
+    for label, value in trial.saved().items():
+        if isinstance(value, np.ndarray) and value.shape == shape and value.dtype.kind == "f":
+            yield label, value
 
 
 def _constant(difference: Array, a: Array) -> Iterator[int]:

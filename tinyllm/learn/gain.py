@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .call import Call, Outcome, attempt
+from .call import Call, Outcome, attempt, calm
 from .check import Check
 from .compare import Difference
 from .draw import Growing, Sample
@@ -48,7 +48,8 @@ class Improves(Check):
                 trial.wrong[""] = Difference("error", f"raises {type(outcome.error).__name__}")
                 yield Failure.of(self.label, trial.wrong[""].text, trial)
                 return
-            gains[run] = outcome.value - self.measure(self.over, Growing(seed, run))
+            with calm():
+                gains[run] = outcome.value - self.measure(self.over, Growing(seed, run))
         low, high = interval(gains, seed)
         text = f"gain {gains.mean():.3g}, 95 % interval {low:.3g} to {high:.3g}, {self.runs} paired runs"
         if low > self.by:

@@ -17,8 +17,8 @@ from ..autograd.gradcheck import wrong_on_purpose
 from ..errors import LearnError
 from . import letters
 from .check import Check, Posed
-from .compare import close, error_of
-from .problem import Backward
+from .compare import Difference, close, error_of
+from .problem import Backward, formal_names
 from .slot import Slot
 from .trial import Failure, Trial, tried
 from .verdict import Line
@@ -82,6 +82,11 @@ class Gradients(Check):
                 else:
                     names[name] = max(names.get(name, 0.0), error_of(got, expected))
                 names.setdefault(name, 0.0)
+        if not failed and slot.op is not None and len(names) > 1:
+            alone = self._wanted_alone(function, slot, seed)
+            if alone is not None:
+                yield alone
+                return
         for name in names:
             if name not in failed:
                 yield Line("ok", name, f"rel err {names[name]:.0e}")
@@ -92,6 +97,20 @@ class Gradients(Check):
             else:
                 yield _failure(failed[name], name)
                 first = name
+
+    def _wanted_alone(self, function: Callable[..., Any], slot: Slot, seed: int) -> Failure | None:
+        """Ask for one gradient at a time, as the engine does where only one input needs it (``ctx.wants``)."""
+        for posed in self.posed(slot, seed):
+            formal = formal_names(slot.op, len(posed.sample.args)) if slot.op is not None else ()
+            for name in posed.answer.names:
+                call = posed.called()
+                call.args[0].needs = tuple(f"d{label}" == name for label in formal)
+                trial = tried(function, posed.problem, posed.sample, posed.answer, call)
+                found = trial.wrong.get("") or trial.wrong.get(name)
+                if found is not None:
+                    trial.wrong = {"": Difference("alone", f"{name} is wrong when it is the only one that is wanted")}
+                    return Failure.of(name, trial.wrong[""].text, trial)
+        return None
 
 
 def _failure(trial: Trial, name: str) -> Failure:

@@ -100,7 +100,7 @@ def _ran(exercise: Exercise, function: Callable[..., Any], slot: Slot, posed: Se
             text = arity(function, slot, call)
             trial.wrong[""] = Difference("arity" if text else "error", text or f"raises {type(error).__name__}")
             return Failure.of("runs", text or told(error, function, trial)[0], trial)
-        if p.answer.error is None and trial.outcome.value is None and p.answer.values != (None,):
+        if p.answer.error is None and trial.outcome.value is None and p.answer.values[0] is not None:
             trial.wrong[""] = Difference("kind", "it returns None")
             return Failure.of("runs", "it returns None", trial)
         changed = _changed(trial, slot)
@@ -122,10 +122,13 @@ def _changed(trial: Trial, slot: Slot) -> str:
     return " and ".join(name for name in trial.outcome.changed if name not in allowed)
 
 
+_PLAIN = (NameError, RecursionError, SystemExit, MemoryError, ImportError)
+
 _FORM = {
     "changed": "It writes into what it was given, which others still need: make a new array (a = a - b, not a -= b).",
     "unsteady": "Two calls with the same arguments have to give the same: does it keep something, or draw numbers?",
     "saved": "The backward pass reads ctx.saved in order: the docstring's Saves line says what it expects there.",
+    "alone": "ctx.wants(i) says whether input i needs its gradient: what it asks and what it leaves out do not match.",
     "accepted": "What cannot be right has to be refused: raise the error that the docstring names.",
 }
 
@@ -156,11 +159,14 @@ def _reasons(
         failure.because.append(exercise.mutants[verdict.mutant].sentence)
     if kind in _FORM:
         failure.because.append(_FORM[kind])
-    failure.because += [s for s in diagnosed(function, posed, trial, name) if s not in failure.because]
+    else:
+        failure.because += [s for s in diagnosed(function, posed, trial, name) if s not in failure.because]
     if trial is None:
         return
     verdict.picture = _picture(trial, name)
-    if trial.problem.samples is not None and name in trial.wrong and kind not in ("float32", "changed", "unsteady"):
+    if kind in ("changed", "unsteady", "float32", "kind", "alone") or isinstance(trial.outcome.error, _PLAIN):
+        return  # the same on any input: an example would show nothing
+    if trial.problem.samples is not None and name in trial.wrong:
         trial = shrunk(function, trial, name)
     failure.code = code(trial, name or next(iter(trial.answer.names), ""))
 

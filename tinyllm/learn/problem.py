@@ -181,7 +181,7 @@ class Forward(Plain):
     def call(self, sample: Sample) -> Call:
         """Return the context and the sample."""
         op = _op(self.slot)
-        return Call((op(), *sample.args), sample.params, ("ctx", *_formal(op, len(sample.args))))
+        return Call((op(), *sample.args), sample.params, ("ctx", *formal_names(op, len(sample.args))))
 
     def answer(self, sample: Sample) -> Answer:
         """Ask the oracle, which is called without a context, or the library's own forward."""
@@ -287,7 +287,7 @@ class Backward(Problem):
     def _way(self, sample: Sample) -> Way:
         if self.slot.op is not None:
             op = self.slot.op
-            names = _formal(op, len(sample.args))
+            names = formal_names(op, len(sample.args))
             _, values = _run_op(op, sample)
 
             def at(name: str, x: Array) -> tuple[Any, ...]:
@@ -335,7 +335,7 @@ class Backward(Problem):
         if self.wrt:
             return self.wrt
         op = _op(self.slot)
-        formal = _formal(op, len(sample.args))
+        formal = formal_names(op, len(sample.args))
         return tuple(formal[i] for i in floats(op, sample))
 
     def answer(self, sample: Sample) -> Answer:
@@ -396,7 +396,8 @@ def _op(slot: Slot) -> type[Op]:
     return slot.op
 
 
-def _formal(op: type[Op], count: int) -> tuple[str, ...]:
+def formal_names(op: type[Op], count: int) -> tuple[str, ...]:
+    """Return what an op calls its inputs; those of a variadic op are numbered."""
     if op.variadic:
         return tuple(f"{op.argument(i)}[{i}]" if i >= len(op.arguments) - 1 else op.argument(i) for i in range(count))
     return op.arguments[:count]

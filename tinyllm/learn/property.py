@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd.draw import Sample
 from ..errors import LearnError
-from .call import Call, Outcome, attempt
+from .call import Call, Outcome, attempt, calm
 from .check import Check, Posed
 from .compare import Difference
 from .draw import Growing
@@ -74,7 +74,8 @@ class Holds(Check):
             return outcome.value
 
         try:
-            said = self.fn(watched, draw)
+            with calm():
+                said = self.fn(watched, draw)
         except (Exception, SystemExit) as error:
             if isinstance(error, LearnError) and not (calls and calls[-1][1].error is error):
                 raise

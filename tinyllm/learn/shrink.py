@@ -69,7 +69,6 @@ def _candidates(sample: Sample) -> Iterator[Sample]:
         rounder = _each(sample, lambda value, d=digits: _rounded(value, d))  # type: ignore[misc]
         if not _equal(rounder, sample):
             yield rounder
-            return
 
 
 def _each(sample: Sample, change: Callable[[Any], Any]) -> Sample:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..autograd.draw import Sample
+from ..autograd.op import Op
 from .call import Call, Outcome, attempt
 from .compare import Difference, difference
 from .problem import Answer, Problem, fitted, results
+from .stub import saves
 from .verdict import Line
 
 
@@ -59,6 +61,15 @@ class Trial:
             if isinstance(value, np.ndarray) and value.shape == shape and letters.get(label):
                 return letters[label]
         return ()
+
+    def saved(self) -> dict[str, Any]:
+        """Return what the context holds, by the names that the stub's docstring gives."""
+        ctx = self.call.args[0] if self.call.args else None
+        if not isinstance(ctx, Op):
+            return {}
+        names = saves(self.problem.slot)
+        whole = len(names) == len(ctx.saved) and all(name.isidentifier() for name in names)
+        return {names[k] if whole else f"ctx.saved[{k}]": value for k, value in enumerate(ctx.saved)}
 
     def expected(self, name: str) -> Any:
         """Return what that result should be."""

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import kernels
-from ..autograd.op import Op
 from .call import Call, attempt, copied
 from .compare import close, numeric
 from .problem import Backward, fitted, results
@@ -40,7 +39,7 @@ def explained(trials: Sequence[Trial], name: str) -> Iterator[str]:
     if not any(name in t.wrong for t in usable):
         return
     widest = max(usable, key=lambda t: len(t.call.args) + len(t.call.params))
-    for change in _changes(widest.call):
+    for change in _changes(widest):
         if _explains(change, usable, name):
             yield change.sentence
     yield from _elsewhere(usable, name)
@@ -65,7 +64,7 @@ def _explains(change: Change, trials: Sequence[Trial], name: str) -> bool:
             if name in trial.wrong and trial.wrong[name].kind == "nan":  # an overflow on top of it
                 continue
             return False
-        told = told or name in trial.wrong
+        told = told or (name in trial.wrong and bool(np.isfinite(trial.value(name)).all()))  # NaN equals any other NaN
     return told
 
 
@@ -85,15 +84,17 @@ def _right(trial: Trial, call: Call, name: str) -> Any:
     return value if numeric(value) else None
 
 
-def _changes(call: Call) -> Iterator[Change]:
-    named = call.named()
+def _changes(trial: Trial) -> Iterator[Change]:
+    named = trial.call.named()
     for label, value in named.items():
         for words, function in _of_one(label, value):
             yield Change(f"{label} {words}", words, lambda c, n=label, f=function: _replaced(c, n, f))  # type: ignore[misc]
-    if call.args and isinstance(call.args[0], Op):
-        for k, value in enumerate(call.args[0].saved):
-            for words, function in _of_one(f"ctx.saved[{k}]", value):
-                yield Change(words, words, lambda c, k=k, f=function: _resaved(c, k, f))  # type: ignore[misc]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+            for step, words in ((1, f"{label} is taken one too high."), (-1, f"{label} is taken one too low.")):
+                yield Change(words, words, lambda c, n=label, d=step: _stepped(c, n, d))  # type: ignore[misc]
+    for k, (label, value) in enumerate(trial.saved().items()):
+        for words, function in _of_one(label, value):
+            yield Change(words, words, lambda c, k=k, f=function: _resaved(c, k, f))  # type: ignore[misc]
     labels = [label for label, value in named.items() if isinstance(value, (np.ndarray, float, int))]
     for i, one in enumerate(labels):
         for other in labels[i + 1 :]:
@@ -115,8 +116,6 @@ def _of_one(label: str, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]
         yield f"This is what comes out for minus {label}: its sign is wrong.", np.negative
         yield f"{label} is taken with its last two axes swapped.", _flipped
     elif isinstance(value, np.ndarray) and value.dtype.kind in "iu":
-        yield f"{label} is taken one too high.", lambda a: a + 1
-        yield f"{label} is taken one too low.", lambda a: a - 1
         yield f"{label} is shifted by one place.", lambda a: np.roll(a, 1)
         yield f"{label} is shifted by one place.", lambda a: np.roll(a, -1)
     elif isinstance(value, bool):
@@ -160,6 +159,16 @@ def _replaced(call: Call, label: str, function: Callable[[Any], Any]) -> Call | 
     if value is None and label != "axis":
         return None
     return Call((*call.args[:i], value, *call.args[i + 1 :]), call.params, call.names)
+
+
+def _stepped(call: Call, label: str, step: int) -> Call | None:
+    """Move indices by one, around the end of the axis that they pick from; what is negative is no index, and stays."""
+    index = call.named().get(label)
+    if not isinstance(index, np.ndarray):
+        return None
+    rows = [a for a in call.named().values() if isinstance(a, np.ndarray) and a.shape[:-1] == index.shape and a.ndim]
+    size = rows[0].shape[-1] if rows else int(index.max(initial=0)) + 2
+    return _replaced(call, label, lambda a: np.where(a >= 0, (a + step) % max(size, 1), a))
 
 
 def _resaved(call: Call, k: int, function: Callable[[Any], Any]) -> Call | None:

@@ -104,8 +104,10 @@ class Workspace:
             LearnError: it is not there, cannot be read, or is not text.
         """
         path, shown = self.file(lesson), self.shown(lesson)
+        content = b""
         try:
-            return importlib.util.decode_source(path.read_bytes())
+            content = path.read_bytes()
+            return importlib.util.decode_source(content)
         except FileNotFoundError:
             hint = f"tinyllm learn start {lesson.number}"
             if (self.folder / ".history" / path.stem).is_dir():
@@ -113,12 +115,9 @@ class Workspace:
             raise LearnError(f"{shown} is not there", hint=hint) from None
         except OSError as error:
             raise LearnError(f"{shown} cannot be read: {(error.strerror or str(error)).lower()}") from error
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            wrong = f"the byte 0x{error.object[error.start]:02x} in it is not {error.encoding.upper()}"
+        except (UnicodeDecodeError, SyntaxError) as error:
+            line, wrong = _not_text(content, error)
             raise LearnError(f"{shown}:{line}: {wrong}", hint="save the file as UTF-8") from None
-        except SyntaxError as error:  # a coding line that names no encoding
-            raise LearnError(f"{shown}:1: {error.msg}", hint="save the file as UTF-8") from None
 
     def parsed(self, lesson: Lesson) -> tuple[str, ast.Module]:
         """Return what is in a lesson's file, as text and parsed.
@@ -258,6 +257,19 @@ def _package(folder: Path) -> Iterator[None]:
         for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
             del sys.modules[name]
         sys.modules.update(kept)
+
+
+def _not_text(content: bytes, error: UnicodeDecodeError | SyntaxError) -> tuple[int, str]:
+    """Say at which line, and why, the content of a file is not the text that it says it is."""
+    if isinstance(error, SyntaxError):  # from the first two lines, where an encoding may be named
+        try:
+            content.decode()
+        except UnicodeDecodeError as found:
+            error = found
+        else:
+            return 1, error.msg
+    line = content[: error.start].count(b"\n") + 1
+    return line, f"the byte 0x{content[error.start]:02x} in it is not {error.encoding.upper()}"
 
 
 def _line(path: Path) -> int | str:
