@@ -148,7 +148,7 @@ LESSON = Lesson(
     minutes=75,
     needs=("03", "04"),
     payoff="a model reverses words it has never seen, on your attention",
-    seconds=15,
+    seconds=10,
     exercises=(
         Exercise(
             "10.1",
