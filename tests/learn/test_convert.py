@@ -87,7 +87,11 @@ def test_html_needs_neither_the_extra_nor_the_lesson_run(monkeypatch, tmp_path):
 def test_a_notebook_displays_what_survives_conversion(monkeypatch):
     shown = []
     display = type("display", (), {"display": staticmethod(lambda bundle, raw: shown.append(bundle))})
-    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"display": display, "get_ipython": lambda: None}))
+    monkeypatch.setitem(
+        sys.modules,
+        "IPython",
+        type("IPython", (), {"display": display, "get_ipython": lambda: None, "version_info": (9, 0, 0)}),
+    )
     sink = NotebookSink()
     sink.say("The [[logits|scores]].")
     sink.claim(Claim("x", "1", "above 0"))
