@@ -56,7 +56,7 @@ def losses(draw):
         N, V = draw.sizes("N V")
         yield draw(N, V), draw.ints(V, N), -100
     yield draw(5, 3), np.array([0, -100, 2, 1, -100]), -100
-    yield draw(5, 7), draw.ints(7, 5), 2
+    yield draw(5, 7), draw.ints(7, 5) - 1, -1
 
 
 def spread_out(draw):
@@ -109,7 +109,7 @@ SOFTMAX_BACKWARD = exercise(
         ),
         Mistake("(dp - (dp * p).sum(axis, keepdims=True))", "dp", "a sum over"),
         Mistake("(dp * p).sum(axis,", "dp.sum(axis,", "a sum over"),
-        Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "another axis than the last"),
+        Mistake(".sum(axis, keepdims=True)", ".sum(-1, keepdims=True)", "axis is not looked at"),
         Mistake("dp - (dp * p)", "dp + (dp * p)", "a sum over"),
         Mistake("return p * (", "return -p * (", "sign"),
     ],

@@ -89,6 +89,9 @@ def _changes(trial: Trial) -> Iterator[Change]:
     for label, value in named.items():
         for words, function in _of_one(label, value):
             yield Change(f"{label} {words}", words, lambda c, n=label, f=function: _replaced(c, n, f))  # type: ignore[misc]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+            for step, words in ((1, f"{label} is taken one too high."), (-1, f"{label} is taken one too low.")):
+                yield Change(words, words, lambda c, n=label, d=step: _stepped(c, n, d))  # type: ignore[misc]
     for k, (label, value) in enumerate(trial.saved().items()):
         for words, function in _of_one(label, value):
             yield Change(words, words, lambda c, k=k, f=function: _resaved(c, k, f))  # type: ignore[misc]
@@ -113,8 +116,6 @@ def _of_one(label: str, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]
         yield f"This is what comes out for minus {label}: its sign is wrong.", np.negative
         yield f"{label} is taken with its last two axes swapped.", _flipped
     elif isinstance(value, np.ndarray) and value.dtype.kind in "iu":
-        yield f"{label} is taken one too high.", lambda a: a + 1
-        yield f"{label} is taken one too low.", lambda a: a - 1
         yield f"{label} is shifted by one place.", lambda a: np.roll(a, 1)
         yield f"{label} is shifted by one place.", lambda a: np.roll(a, -1)
     elif isinstance(value, bool):
@@ -158,6 +159,16 @@ def _replaced(call: Call, label: str, function: Callable[[Any], Any]) -> Call | 
     if value is None and label != "axis":
         return None
     return Call((*call.args[:i], value, *call.args[i + 1 :]), call.params, call.names)
+
+
+def _stepped(call: Call, label: str, step: int) -> Call | None:
+    """Move indices by one, around the end of the axis that they pick from; what is negative is no index, and stays."""
+    index = call.named().get(label)
+    if not isinstance(index, np.ndarray):
+        return None
+    rows = [a for a in call.named().values() if isinstance(a, np.ndarray) and a.shape[:-1] == index.shape and a.ndim]
+    size = rows[0].shape[-1] if rows else int(index.max(initial=0)) + 2
+    return _replaced(call, label, lambda a: np.where(a >= 0, (a + step) % max(size, 1), a))
 
 
 def _resaved(call: Call, k: int, function: Callable[[Any], Any]) -> Call | None:
