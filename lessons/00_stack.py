@@ -67,7 +67,10 @@ text = as_text(told)
 words = train_bpe(text, 353)
 first = words.encode(told[0] + "\n")
 pieces = [words.decode_bytes([i]) for i in first]
-fig(viz.draw_tokens(viz.TokenText("353 tokens", first, pieces), ids=True, title="A story in tokens"))
+fig(
+    viz.draw_tokens(viz.TokenText("353 tokens", first, pieces), ids=True, title="A story in tokens"),
+    alt="The first story in colored boxes, one for each token: nearly every word is one token, with its number below.",
+)
 claim("tokens of the first story", len(first), near=19)
 
 # %% rows of numbers: the line end before a story, then the story
@@ -126,8 +129,8 @@ subtitle = f"the stories leave {floor:.2f} nats a token open; on unseen stories 
 fig(viz.draw_loss(viz.LossCurve(range(steps), losses, title="A GPT learns", subtitle=subtitle)))
 
 # %% [markdown]
-# The curve falls in stairs. First it learns which words there are and their order. The last stair is the interesting
-# one: there it finds out that the end of a story repeats its beginning, and where to look.
+# The curve falls twice. The steep fall is for the words and their order. The second one is small, and it is the
+# interesting one: there the GPT finds out that the end of a story repeats its beginning, and where to look.
 
 # %% picture: where it looks
 with tl.no_grad():
@@ -151,6 +154,10 @@ say(
     f"{best['color']:.0%} when it is due, the thing {best['thing']:.0%}. Nobody told it to; lesson 10 builds this."
 )
 claim("attention to the right word, the least of the three", min(best.values()), above=0.4)
+
+# %% [markdown]
+# The same head has a second job. Look at the row of the full stop after the first sentence: the next word is She or He,
+# and to know which, it looks at the name.
 
 # %% [markdown]
 # ## It writes

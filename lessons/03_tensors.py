@@ -3,7 +3,7 @@
 #
 # **When one number is used in many places, what does it owe, and to whom?**
 #
-# 75 minutes. Builds on lesson 01. Any computer will do. The payoff takes 10 seconds.
+# 75 minutes. Builds on lesson 01. Any computer will do. The payoff takes 5 seconds.
 
 # %% [markdown]
 # Add four biases to three rows of numbers. NumPy lets you write `x + b`, and quietly uses each bias three times. That

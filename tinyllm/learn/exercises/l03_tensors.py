@@ -54,7 +54,7 @@ LESSON = Lesson(
     minutes=75,
     needs=("01",),
     payoff="a network learns on your five rules",
-    seconds=10,
+    seconds=5,
     exercises=(
         Exercise(
             "03.1",
