@@ -125,6 +125,12 @@ LESSON = Lesson(
                     "dy has lost the axes that were summed away: give them back with size 1 before spreading it.",
                 ),
                 Mutant(
+                    "dy.reshape(kept)",
+                    "np.expand_dims(dy, axes)",
+                    "With keepdims=True the axes are still there, and this adds them twice: reshape to the kept shape, "
+                    "which is right in both cases.",
+                ),
+                Mutant(
                     "np.broadcast_to(dy.reshape(kept), shape)",
                     "np.broadcast_to(dy.reshape(kept), shape) / np.prod([shape[axis] for axis in axes])",
                     "This is the gradient of a mean: in a sum every entry counts in full.",
@@ -238,6 +244,12 @@ LESSON = Lesson(
                     "kernels.matmul(dy, flip(b))",
                     "kernels.matmul(dy, b.T)",
                     "b.T turns all axes of a stack around; only the last two change places: b.swapaxes(-1, -2).",
+                ),
+                Mutant(
+                    "a, b, dy = as_matrices(*ctx.saved, dy)",
+                    "a, b = ctx.saved",
+                    "A vector has one axis, and a product of matrices needs two: as_matrices makes it a row on the "
+                    "left, a column on the right, and as_given undoes that.",
                 ),
                 Mutant(
                     "as_given(da, db,",
