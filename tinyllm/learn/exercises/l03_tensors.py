@@ -260,7 +260,7 @@ LESSON = Lesson(
             hints=(
                 "a is (M, K), b is (K, N), dy is (M, N). Which products of dy with a or b have the shape of a, of b?",
                 "y_mn = sum_k a_mk b_kn: a_mk is used once for every n, with slope b_kn. So da_mk = sum_n dy_mn b_kn.",
-                "a, b, dy = as_matrices(*ctx.saved, dy)  # vectors become a row, a column\n"
+                "a, b, dy = as_matrices(___, dy)  # vectors become a row, a column\n"
                 "da = dy @ ___(b)\ndb = ___(a) @ dy\n"
                 "return as_given(___, ___, *ctx.saved)",
             ),
