@@ -250,7 +250,7 @@ LESSON = Lesson(
                 "y_mn = sum_k a_mk b_kn: a_mk is used once for every n, with slope b_kn. So da_mk = sum_n dy_mn b_kn.",
                 "a, b, dy = as_matrices(*ctx.saved, dy)  # vectors become a row, a column\n"
                 "da = dy @ ___(b)\ndb = ___(a) @ dy\n"
-                "return as_given(da, db, *ctx.saved)",
+                "return as_given(___, ___, *ctx.saved)",
             ),
             explain=(
                 "Shapes all but force the answer, and that is the best way to remember it. One product forward becomes "
