@@ -130,8 +130,12 @@ claim("each of two leaders gets one half", np.array_equal(leaders.grad, [0, 0.5,
 #     da = dy b^T       (M, N) (N, K) -> (M, K), the shape of a
 #     db = a^T dy       (K, M) (M, N) -> (K, N), the shape of b
 #
-# The shapes leave no other choice, and that is how most people remember it. One product forward, two of the same size
-# going back: this is why training a model costs three times what running it does.
+# The shapes leave no other choice, and that is how most people remember it. One thing to watch: NumPy takes a vector on
+# the left as one row, and on the right as one column. `as_matrices` and `as_given`, which your file imports, add those
+# axes and take them away again.
+#
+# One product forward, two of the same size going back: this is why training a model costs three times what running it
+# does.
 
 # %% build: the way back of a product
 build("03.4")

@@ -66,6 +66,8 @@ def three(draw: Any) -> Any:
     T, S, D = draw.sizes("T S D")
     T, S = min(T, S), max(T, S)
     yield draw(2, T, D), draw(2, S, D), draw(2, S, D), causal_mask(T, S), D**-0.5
+    far = draw(S, D, scale=300.0)
+    yield far, -far, draw(S, D), causal_mask(S, S), D**-0.5  # huge scores; what may be seen is far below zero
 
 
 def three_square(draw: Any) -> Any:
@@ -229,6 +231,17 @@ LESSON = Lesson(
                     "scale * (q @ flip(k))",
                     "(q @ flip(k)) / scale",
                     "Multiply by scale, do not divide: it is 1 / sqrt(D) already.",
+                ),
+                Mutant(
+                    "scale * (q @ flip(k))",
+                    "(q @ flip(k)) / np.sqrt(q.shape[-2])",
+                    "This scales by sqrt(T), the number of queries; a score is a sum of D terms, and scale is what it "
+                    "is multiplied by.",
+                ),
+                Mutant(
+                    "np.where(visible, s, -np.inf)",
+                    "np.where(visible, s, -1e4)",
+                    "-1e4 is not minus infinity: where honest scores are lower still, a hidden key would win.",
                 ),
                 Mutant(
                     "np.where(visible, s, -np.inf)",
