@@ -119,9 +119,17 @@ def markdown(screen: Screen, text: str) -> None:
 
 
 def _lines(screen: Screen, text: str) -> None:
-    """Paragraphs broken to the width; code, tables and lists as they stand."""
-    for block in re.split(r"\n\s*\n", text):
-        rows = block.split("\n")
+    """Paragraphs broken to the width, with an empty line between; code, tables and lists as they stand."""
+    for i, block in enumerate(re.findall(r"```.*?```|(?:(?!\n\s*\n|```).)+", text.strip(), re.DOTALL)):
+        if not block.strip():
+            continue
+        if i:
+            screen.line()
+        rows = block.strip("\n").split("\n")
+        if block.startswith("```"):
+            for row in rows[1:-1]:
+                screen.line(f"    {row}".rstrip())
+            continue
         if any(re.match(r"\s{2,}|[-*|>]|\d+\.|```", row) for row in rows):
             for row in rows:
                 screen.line(row)
