@@ -18,6 +18,7 @@ from tinyllm.autograd import unbroadcast as unbroadcast_file
 from tinyllm.autograd.ops.reduce import Sum
 from tinyllm.errors import LearnError, StubError
 from tinyllm.kernels import TABLE
+from tinyllm.kernels.warm import FEW, sample_inputs
 from tinyllm.learn.reach import escapes, replace
 from tinyllm.learn.slot import Slot
 from tinyllm.learn.swap import _on_the_reference, chosen, mine, swap, tripwire
@@ -331,6 +332,28 @@ def test_no_slot_is_referred_to_in_a_way_that_a_swap_cannot_reach():
 
     for exercise in [*ALL.values(), *exercises.exercises()]:
         assert escapes(Slot.of(exercise.slot).function) == [], exercise.id
+
+
+def kernels_that_use(exercise):
+    """The kernels whose reference calls the slot's function: their Numba versions would go past a swap."""
+    found, samples = set(), sample_inputs(FEW, np.float64)
+    with tripwire(exercise):
+        for name, arguments in samples.items():
+            try:
+                TABLE[name]["numpy"](*arguments)
+            except LearnError:
+                found.add(name)
+    return found
+
+
+def test_no_compiled_kernel_goes_past_a_slot():
+    from tinyllm.learn import exercises
+
+    assert kernels_that_use(ALL["04.1"]) == {"logsumexp", "cross_entropy", "cross_entropy_chunk"}
+    for exercise in exercises.exercises():
+        if not Slot.of(exercise.slot).kernel:  # a kernel has two versions; what a faster one fuses is not that kernel
+            missing = kernels_that_use(exercise) - set(exercise.through)
+            assert not missing, f"{exercise.id}: through= lacks {missing}"
 
 
 def test_the_lint_finds_defaults_lists_and_closures(monkeypatch):

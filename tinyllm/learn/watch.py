@@ -40,7 +40,9 @@ MENU = (
 class View(Protocol):
     """Where the loop is seen: live.py has one that redraws a terminal and one that prints lines."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """How many characters a line may have."""
 
     def show(self, page: Page) -> None:
         """Show a page in place of the last one."""

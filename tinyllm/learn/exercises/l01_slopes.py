@@ -47,10 +47,15 @@ def _along(rtol):
                 )
             off = np.abs(got - right).max() / np.abs(right).max()
             if not off <= rtol:
-                return f"{g.__name__}: off by {off:.0e} of the slope found by hand"
+                return f"{g.__name__}: off by {off:.0e} of the slope found by hand" + _order_of_h(off)
         return None
 
     return check
+
+
+def _order_of_h(off):
+    """An error of about h = 1e-5 has its own look."""
+    return ", which is about h: one side only, or an entry that is not back in its place" if 1e-6 < off < 1e-4 else ""
 
 
 def _in_a_direction(f, draw):
@@ -72,7 +77,7 @@ def _gradient(f, draw):
     if np.shape(got) != x.shape:
         return f"the gradient has shape {np.shape(got)}, and x has {x.shape}"
     off = np.abs(got - right).max() / np.abs(right).max()
-    return f"off by {off:.0e} of the gradient found by hand" if not off <= 1e-7 else None
+    return f"off by {off:.0e} of the gradient found by hand" + _order_of_h(off) if not off <= 1e-7 else None
 
 
 def _gradient_anywhere(f, draw):
@@ -88,6 +93,19 @@ def _gradient_anywhere(f, draw):
 _STEPS = ((central_difference, 1e-6), (complex_step, 1e-10))
 
 
+# what to ask somebody whose check is wrong about a rule
+_ASKED = {
+    "softmax": "Its slopes cancel under a cotangent of ones: is yours random?",
+    "norm": "Its slopes cancel under a cotangent of ones: is yours random?",
+    "rows read twice": "One row is never read and has no slope: is the error measured against the largest slope?",
+    "cube": "Some of its slopes are zero: is the error measured against the largest slope?",
+    "sine, 0.1 % too large": "Is the tolerance rtol, and nothing wider?",
+    "square, one entry off": "Does it count when a gradient is too low, and in one place only?",
+    "cube, one entry NaN": "NaN is not larger than rtol, and not smaller: what is asked of the error?",
+    "faint sine, twice too large": "Is the error divided by the largest slope?",
+}
+
+
 def _compared(f, rule, step, rtol, directions=None):
     return f(rule.f, rule.pull_back, rule.x, directions or rule.entries, Steady(), step, rtol)
 
@@ -97,7 +115,8 @@ def _takes_what_is_right(f, draw):
         for rule in RIGHT:
             ok, error, _, _ = _compared(f, rule, step, rtol)
             if not ok:
-                return f'refuses a right rule, that of "{rule.name}", for an error of {error:.0e} ({step.__name__})'
+                asked = _ASKED.get(rule.name, "Are both sides asked about the same v and the same u?")
+                return f'refuses a right rule, that of "{rule.name}", for an error of {error:.0e}. {asked}'
     return None
 
 
@@ -105,7 +124,8 @@ def _refuses_what_is_wrong(f, draw):
     for step, rtol in _STEPS:
         for rule in WRONG:
             if _compared(f, rule, step, rtol)[0]:
-                return f'takes a wrong rule for right, "{rule.name}". {rule.why}'
+                asked = _ASKED.get(rule.name, "Is the cotangent random?")
+                return f'takes a wrong rule for right, "{rule.name}". {rule.why} {asked}'
     return None
 
 
