@@ -17,8 +17,8 @@ from ..errors import LearnError
 from .cells import lesson_path, lessons_folder, parse
 from .exercise import Lesson
 from .html_page import html_page
-from .in_terminal import linkless
 from .page import heading
+from .plain_text import linkless
 from .show import page_text
 
 FORMS = ("html", "md", "ipynb")
