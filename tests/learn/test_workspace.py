@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import py_compile
 import sys
 import traceback
+import types
 
 import numpy as np
 import pytest
@@ -119,6 +121,24 @@ def test_load_is_fresh_each_time(workspace, course):
     assert workspace.load(ALL["10.2"])() == 2
     assert not (workspace.folder / "__pycache__").exists()
     assert not [name for name in sys.modules if name.split(".")[0] == "my"]
+
+
+def test_a_compilation_that_python_left_is_not_taken(workspace, course):
+    """It knows its source by the second and the size."""
+    path = written(workspace, course, "def attend(): return 1\n")
+    status = path.stat()
+    py_compile.compile(str(path))
+    path.write_text("def attend(): return 2\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert workspace.load(ALL["10.2"])() == 2
+
+
+def test_modules_of_that_name_that_are_loaded_stay(workspace, course, monkeypatch):
+    theirs = types.ModuleType("my")
+    monkeypatch.setitem(sys.modules, "my", theirs)
+    written(workspace, course, "import my\ndef attend(): return my\n")
+    assert workspace.load(ALL["10.2"])() is not theirs
+    assert sys.modules["my"] is theirs
 
 
 def test_files_of_the_folder_import_each_other_afresh(workspace, course):
