@@ -52,9 +52,12 @@ def test_a_picture_becomes_a_file_and_its_words_are_printed(tmp_path):
 
 def test_plain_text_has_no_marks_and_code_stays_as_it_is():
     shown = sink()
-    markdown(shown.screen, "## Head\n\nA **bold** [[logits]]\nin two lines.\n\n```python\nx  = 1\n```\n\n- one\n- two")
+    markdown(
+        shown.screen,
+        "## Head\n\nA **bold** [[logits]]\nin two lines.\n\n```python\nx  = 1\n\ny = 2\n```\n\n- one\n- two",
+    )
     assert shown.screen.stream.getvalue().split("\n") == [
-        "== Head", "", "A bold logits in two lines.", "", "    x  = 1", "", "- one", "- two", "",
+        "== Head", "", "A bold logits in two lines.", "", "    x  = 1", "", "    y = 2", "", "- one", "- two", "",
     ]  # fmt: skip
 
 
