@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..cli.screen import Screen
 from .lesson import Claim, Question, quick
+from .plain_text import linkless, plain, plain_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,55 +110,14 @@ def pictures_folder() -> Path:
 def markdown(screen: Screen, text: str) -> None:
     """Print Markdown: drawn by rich, or as plain lines where there are no colors."""
     if screen.plain:
-        _lines(screen, plain(text))
+        for line in plain_lines(text, screen.width):
+            screen.line(line)
         return
     from rich.markdown import Markdown
 
     console = screen.console
     console.width = min(screen.width, 88)
     console.print(Markdown(linkless(text), code_theme="ansi_dark"))
-
-
-def _lines(screen: Screen, text: str) -> None:
-    """Paragraphs broken to the width, with an empty line between; code, tables and lists as they stand."""
-    for i, block in enumerate(re.findall(r"```.*?```|(?:(?!\n\s*\n|```).)+", text.strip(), re.DOTALL)):
-        if not block.strip():
-            continue
-        if i:
-            screen.line()
-        rows = block.strip("\n").split("\n")
-        if block.startswith("```"):
-            for row in rows[1:-1]:
-                screen.line(f"    {row}".rstrip())
-            continue
-        if any(re.match(r"\s{2,}|[-*|>]|\d+\.|```", row) for row in rows):
-            for row in rows:
-                screen.line(row)
-        else:
-            screen.paragraph(" ".join(row.strip() for row in rows))
-
-
-def plain(text: str) -> str:
-    """Take the marks of Markdown off a text, and leave its words.
-
-    Example:
-        >>> plain("**Now** the [[logits]], see [the page](x.md) and `h = 1e-5`.")
-        'Now the logits, see the page and `h = 1e-5`.'
-    """
-    text = linkless(text)
-    text = re.sub(r"!?\[([^\]]*)\]\([^)\s]*\)", r"\1", text)
-    text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
-    return re.sub(r"(?m)^#+ ", "", text)
-
-
-def linkless(text: str) -> str:
-    """Replace marks of the glossary by their words.
-
-    Example:
-        >>> linkless("[[logits|the scores]] of [[token]]s")
-        'the scores of tokens'
-    """
-    return re.sub(r"\[\[(?:[^\]|]*\|)?([^\]|]+)\]\]", r"\1", text)
 
 
 def _slug(words: str) -> str:
