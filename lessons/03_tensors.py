@@ -63,7 +63,8 @@ rows = [
     ("y = a @ b", "a", a, lambda a: a @ c, (1, 0)),
     ("y = a @ b", "b", c, lambda b: a @ b, (1, 2)),
 ]
-fig(viz.draw_dependencies([viz.Feeds(op, name, "y", feeds(f, of), of.shape, one) for op, name, of, f, one in rows]))
+ties = [viz.Feeds(op, name, "y", feeds(f, of), of.shape, one) for op, name, of, f, one in rows]
+fig(viz.draw_dependencies(ties))
 
 # %% [markdown]
 # Here is the one rule behind all six. An entry `x_i` feeds some entries `y_j`, each with a slope. If dy says how the
@@ -248,6 +249,8 @@ say(f"""
 # shapes fit, no error is raised, and the network learns, only worse. That is why lesson 01 came first.
 
 # %% [markdown] next: where to go from here
+# - `viz.dependency_page(ties)` returns the picture from the beginning as one HTML page. Write it to a file, open it,
+#   and point at a cell: on the left to see what it feeds, on the right to see what it is made of.
 # - `pytest --mine tests/autograd` holds your five functions to all tests of the library's own engine.
 # - `tinyllm learn solution 03.4` sets yours beside the library's. It joins all rows of a stack into one large product;
 #   see why that pays.
