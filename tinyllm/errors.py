@@ -153,6 +153,12 @@ class LearnError(TinyLLMError, ValueError):
     code = "E-LEARN"
 
 
+class ClaimError(LearnError, AssertionError):
+    """A result that a lesson relies on did not come out."""
+
+    code = "E-CLAIM"
+
+
 class StubError(LearnError, NotImplementedError):
     """A function that is still to be written was called."""
 

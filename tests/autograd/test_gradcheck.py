@@ -385,5 +385,15 @@ def test_numeric_gradients_agree():
     assert np.abs(numerical_grad(f, x) - want).max() < 1e-9
 
 
+def test_a_numeric_gradient_moves_one_entry_at_a_time_and_leaves_its_input_alone():
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    before = x.copy()
+    assert np.allclose(numerical_grad(np.prod, x), np.prod(x) / x, atol=1e-8)
+    assert np.array_equal(x, before)
+    x.flags.writeable = False
+    assert np.allclose(numerical_grad(np.prod, x), np.prod(x) / x, atol=1e-8)
+    assert numerical_grad(lambda x: x**2, np.array(3)).shape == ()
+
+
 def test_errors_are_the_house_s():
     assert issubclass(GradcheckError, TinyLLMError) and issubclass(GradcheckError, AssertionError)

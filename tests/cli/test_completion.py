@@ -8,14 +8,14 @@ import subprocess
 import pytest
 
 from tinyllm.cli import completion
-from tinyllm.cli.main import NAMES, parser_of
+from tinyllm.cli.main import ALL, parser_of
 
 
 @pytest.mark.parametrize("shell", completion.SHELLS)
 def test_every_command_and_option_is_there(tinyllm, shell):
     done = tinyllm("completion", shell)
     assert (done.code, done.err) == (0, "")
-    for name in NAMES:
+    for name in ALL:
         assert name in done.out
         for action in parser_of(name)._actions:
             for flag in action.option_strings:
@@ -24,7 +24,7 @@ def test_every_command_and_option_is_there(tinyllm, shell):
 
 def test_bash_knows_exactly_the_options_of_each_command(tinyllm):
     script = tinyllm("completion", "bash").out
-    for name in NAMES:
+    for name in ALL:
         (line,) = [line for line in script.splitlines() if line.startswith(f'    "{name}") options="')]
         words = {word for word in line.split('"')[3].split() if word.startswith("-")}
         assert words == {flag for action in parser_of(name)._actions for flag in action.option_strings}

@@ -119,6 +119,7 @@ def test_scores_beyond_the_range_of_exp(rng, dtype):
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-5)
 
 
+@pytest.mark.compiled
 def test_future_keys_do_not_matter(rng):
     q, k, v, _ = draw(rng, 1, 2, 2, 80, 80, 8, dtype=np.float32)
     with kernels.use("numba"):
@@ -184,6 +185,7 @@ def test_views_and_copies_give_the_same_bits(case, rng, dtype):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.compiled
 def test_results_lie_in_memory_as_the_engine_needs_them(rng):
     B, H, K, T, D = 2, 6, 2, 40, 8
     q, k, v, dout = draw(rng, B, H, K, T, T, D, dtype=np.float32)
@@ -212,6 +214,7 @@ def test_one_thread_and_two_give_the_same_bits(case, rng):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.compiled
 def test_what_lies_outside_of_the_window_is_not_even_read(rng):
     """Whole tiles away from what a query sees: a NaN there, times a weight of zero, would show."""
     q, k, v, dout = draw(rng, 1, 1, 1, 500, 500, 8, dtype=np.float32)
@@ -277,3 +280,28 @@ def test_few_queries_and_a_tile_of_them_agree(rng, dtype, close):
             few = kernels.attention(q[:, :, 6:], k, v, causal, window, 0.3)
         for x, y in zip(whole, few, strict=True):
             close(y, x[:, :, 6:], dtype)
+
+
+def test_the_core_is_the_kernel_and_its_backward_the_derivative(rng):
+    """One group, no window, no dropout: nothing is left of the kernel but attend."""
+    q, k, v, dout = draw(rng, 2, 3, 3, 5, 7, 11)
+    out, w = kernels.attend(q, k, v, kernels.causal_mask(5, 7), 0.3)
+    with kernels.use("numpy"):
+        np.testing.assert_array_equal(out, kernels.attention(q, k, v, True, None, 0.3)[0])
+    np.testing.assert_allclose(w.sum(axis=-1), 1.0, rtol=1e-14)
+    for x, dx in zip((q, k, v), kernels.attend_backward(q, k, v, w, dout, 0.3), strict=True):
+        along = rng.standard_normal(x.shape)
+        moved = [y + 1e-20j * along if y is x else y for y in (q, k, v)]
+        expected = (kernels.attend(*moved, kernels.causal_mask(5, 7), 0.3)[0] * dout).sum().imag / 1e-20
+        np.testing.assert_allclose((dx * along).sum(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("window", [None, 0, 1, 3])
+@pytest.mark.parametrize("sizes", [(5, 5), (3, 7), (7, 3)])
+def test_visible_keys_are_those_of_the_conventions(sizes, window):
+    T, S = sizes
+    visible = kernels.visible_keys(T, S, True, window)
+    for i, j in np.ndindex(T, S):
+        position = i + S - T
+        assert visible[i, j] == (j <= position and (window is None or j > position - window))
+    assert kernels.visible_keys(T, S, False, None).all()

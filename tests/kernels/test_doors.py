@@ -319,3 +319,25 @@ kernels.sum_of_squares(np.ones(3))
 print("numba" in sys.modules)
 """
     assert fresh(code, TINYLLM_KERNELS="numba") == "True"
+
+
+def test_references_call_references_through_the_table(monkeypatch):
+    """What stands in the table in place of a reference is what the others run, on either back end's behalf."""
+    calls = []
+
+    def mine(x):
+        calls.append(x.shape)
+        return np.zeros(x.shape[:-1])
+
+    monkeypatch.setitem(TABLE["logsumexp"], "numpy", mine)
+    with kernels.use("numba"):
+        logits = np.ones((2, 3), complex)  # goes to the reference of cross_entropy
+        losses, _ = kernels.cross_entropy(logits, np.array([0, 1]), -100)
+    assert calls == [(2, 3)]
+    np.testing.assert_array_equal(losses, [-1, -1])
+
+
+def test_no_reference_is_called_past_the_table():
+    """A reference that another keeps for itself could not be replaced."""
+    for path in Path(kernels.__file__).parent.glob("*.py"):
+        assert "__wrapped__" not in path.read_text(encoding="utf-8").replace("``door.__wrapped__``", ""), path.name

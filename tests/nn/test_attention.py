@@ -121,3 +121,13 @@ def test_dropout_of_the_weights_is_the_dropout_layers_and_rests_in_evaluation():
     q, k, v = two.heads(tl.Tensor(x))
     a = tl.attention(q, k, v, p=0.5, seed=seed)
     np.testing.assert_allclose(two.out(a.transpose(0, 2, 1, 3).reshape(B, T, C)).data, first, rtol=1e-12)
+
+
+def test_heads_are_split_and_merged_alike_for_tensors_and_arrays():
+    x = np.random.default_rng(0).normal(size=(2, 3, 20))
+    heads = nn.attention.split_heads(x, 5)
+    for h in range(5):
+        np.testing.assert_array_equal(heads[:, h], x[:, :, 4 * h : 4 * h + 4])
+    np.testing.assert_array_equal(nn.attention.merge_heads(heads), x)
+    np.testing.assert_array_equal(nn.attention.split_heads(tl.Tensor(x), 5).data, heads)
+    np.testing.assert_array_equal(nn.attention.merge_heads(tl.Tensor(heads)).data, x)

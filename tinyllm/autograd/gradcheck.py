@@ -11,11 +11,12 @@ returns zeros passes; a tolerance of 1e-2 lets wrong factors through. Here, for 
 - gradients that are wrong on purpose (zero, negated, 0.1 % off, shifted, transposed) must be rejected by this very
   comparison. Where they are not, the check says so instead of passing: it could not have told right from wrong.
 
-``battery.py`` adds what can only be asked of an op.
+The comparison itself is in ``compare.py``; ``battery.py`` adds what can only be asked of an op.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ import numpy as np
 from .. import kernels
 from ..errors import DTypeError, GradcheckError, GraphError, OpError
 from . import graph
+from .compare import compare
 from .diagnosis import guess
 from .draw import Draw
 from .modes import no_grad
@@ -148,18 +150,20 @@ def gradcheck(
     draw = Draw(rng or np.random.default_rng(20250101))
     function = _Function(f, args, list(checked.values()))
     values = [y.data for y in function.outputs()]
-    cotangents = [draw.unit(*y.shape) for y in values]
-    grads = function.gradients(cotangents)
-    _refuse_unsteady(function, cotangents, grads, labels)
+    _refuse_unsteady(function, [draw.unit(*y.shape) for y in values], labels)
 
     method = _choose(function, draw) if method == "auto" else method
     report = Report(getattr(f, "__name__", "function"), method, RTOL[method] if rtol is None else rtol)
-    v = _flat(cotangents)
     for k, label in enumerate(labels):
-        read, expected, whole = _observe(function, k, v, method, draw)
+        point = function.tensors[k].data
+        directions = _directions(point, draw)
+        ok, error, grad, expected = compare(
+            function.at(k), function.pull_back(k), point, directions, draw, _STEPS[method], report.rtol
+        )
+        finding = Finding(label, point.shape, error, ok)
         # below this a derivative is rounding; where there are no values, zero is the only answer
-        noise = 1e-14 * max(1.0, _largest(values)) / max(1.0, _largest([function.tensors[k].data])) if v.size else 0.0
-        report.findings.append(_judge(label, grads[k], read, expected, whole, report.rtol, noise))
+        noise = 1e-14 * max(1.0, _largest(values)) / max(1.0, _largest([point])) if _size(values) else 0.0
+        report.findings.append(_judge(finding, grad, directions, expected, report.rtol, noise))
     if raises and not report:
         raise GradcheckError(str(report))
     return report
@@ -207,6 +211,17 @@ class _Function:
             for t, grad in zip(self.tensors, before, strict=True):
                 t.grad = grad
 
+    def pull_back(self, k: int) -> Callable[[Array], Array]:
+        """The backward pass to the checked input ``k`` alone, from flat cotangent to gradient."""
+
+        def run(v: Array) -> Array:
+            shapes = [y.shape for y in self.outputs()]
+            ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+            pieces = np.split(v, ends)
+            return self.gradients([piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)])[k]
+
+        return run
+
     def at(self, k: int) -> Callable[[Array], Array]:
         """The function of the checked input ``k`` alone, from array to flat array, without a graph."""
         tensor = self.tensors[k]
@@ -227,12 +242,17 @@ def _largest(arrays: list[Array]) -> float:
     return max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
 
 
+def _size(arrays: list[Array]) -> int:
+    return sum(a.size for a in arrays)
+
+
 def _flat(arrays: list[Array]) -> Array:
     return np.concatenate([np.ravel(a) for a in arrays])
 
 
-def _refuse_unsteady(function: _Function, cotangents: list[Array], grads: list[Array], labels: list[str]) -> None:
+def _refuse_unsteady(function: _Function, cotangents: list[Array], labels: list[str]) -> None:
     """The same backward pass twice gives the same bits; one from zeros gives zeros."""
+    grads = function.gradients(cotangents)
     again = function.gradients(cotangents)
     nothing = function.gradients([np.zeros_like(c) for c in cotangents])
     for label, one, two, zero in zip(labels, grads, again, nothing, strict=True):
@@ -262,24 +282,11 @@ def _choose(function: _Function, draw: Draw) -> str:
     return "complex step"
 
 
-def _observe(
-    function: _Function, k: int, v: Array, method: str, draw: Draw
-) -> tuple[Callable[[Array], Array], Array, bool]:
-    """Measure v^T J u along entries or random directions; return how to read a gradient likewise, and the values."""
-    x = function.tensors[k].data
-    whole = x.size <= FEW
-    if whole:
-        directions = [np.reshape(row, x.shape) for row in np.eye(x.size)]
-    else:
-        directions = [draw.unit(*x.shape) for _ in range(DIRECTIONS)]
-    f = function.at(k)
-    step = _STEPS[method]
-    expected = np.array([v @ step(f, x, u) for u in directions])
-
-    def read(g: Array) -> Array:
-        return np.ravel(g) if whole else np.array([np.vdot(g, u) for u in directions])
-
-    return read, expected, whole
+def _directions(x: Array, draw: Draw) -> list[Array]:
+    """Every entry of a small input, one at a time; some random directions of a large one."""
+    if x.size <= FEW:
+        return [np.reshape(row, x.shape) for row in np.eye(x.size)]
+    return [draw.unit(*x.shape) for _ in range(DIRECTIONS)]
 
 
 def wrong_on_purpose(grad: Array) -> Iterator[tuple[str, Array]]:
@@ -294,20 +301,25 @@ def wrong_on_purpose(grad: Array) -> Iterator[tuple[str, Array]]:
 
 
 def _judge(
-    label: str, grad: Array, read: Callable[[Array], Array], expected: Array, whole: bool, rtol: float, noise: float
+    finding: Finding, grad: Array, directions: list[Array], expected: Array, rtol: float, noise: float
 ) -> Finding:
-    finding = Finding(label, grad.shape, entries="every entry" if whole else f"{len(expected)} random directions")
-    scale = float(np.abs(expected).max(initial=0.0))
-    got = read(grad)
-    difference = np.abs(got - expected)
-    finding.error = float(difference.max(initial=0.0) / (scale or 1.0))
+    """Complete what was found: where the gradient is wrong and why, or that a wrong one would have passed as well."""
+    whole = grad.size <= FEW
+    if not whole:
+        finding.entries = f"{len(directions)} random directions"
     if not grad.size or (not noise and not finding.error):
         return finding
+
+    def read(g: Array) -> Array:
+        return np.ravel(g) if whole else np.array([np.vdot(g, u) for u in directions])
+
+    scale = float(np.abs(expected).max(initial=0.0))
+    got = read(grad)
     if scale <= noise and np.abs(got).max() <= 10 * noise:
         return _vacuous(finding, "zero")
-    worst = int(np.nanargmax(difference)) if not np.isnan(difference).all() else 0
-    if not finding.error <= rtol:  # written so that NaN fails
-        finding.ok = False
+    if not finding.ok:
+        difference = np.abs(got - expected)
+        worst = int(np.nanargmax(difference)) if not np.isnan(difference).all() else 0
         finding.index = tuple(int(k) for k in np.unravel_index(worst, grad.shape)) if whole else ()
         finding.got, finding.expected = float(got[worst]), float(expected[worst])
         finding.guess = guess(grad, expected.reshape(grad.shape), rtol) if whole else ""

@@ -19,6 +19,12 @@ Array = np.ndarray[Any, Any]
 def central_difference(f: Callable[[Array], Any], x: Array, u: Array, h: float = 1e-5) -> Any:
     """Return the derivative of ``f`` at ``x`` in direction ``u``, right to about ``h`` squared.
 
+    Args:
+        f: takes an array like x; what it returns, the derivative is shaped like.
+        x: where.
+        u: the direction, an array like x: the slope of t -> f(x + t u) at t = 0 is asked for.
+        h: how far to step.
+
     Example:
         >>> bool(abs(central_difference(np.sin, np.array(1.0), np.array(1.0)) - np.cos(1.0)) < 1e-10)
         True
@@ -29,6 +35,12 @@ def central_difference(f: Callable[[Array], Any], x: Array, u: Array, h: float =
 def complex_step(f: Callable[[Array], Any], x: Array, u: Array, h: float = 1e-20) -> Any:
     """Return the derivative of an analytic ``f`` at ``x`` in direction ``u``, exact to rounding.
 
+    Args:
+        f: takes an array like x, of complex numbers too; what it returns, the derivative is shaped like.
+        x: where.
+        u: the direction, an array like x: the slope of t -> f(x + t u) at t = 0 is asked for.
+        h: how far to step, along the imaginary axis.
+
     Example:
         >>> bool(complex_step(np.sin, np.array(1.0), np.array(1.0)) == np.cos(1.0))
         True
@@ -37,13 +49,23 @@ def complex_step(f: Callable[[Array], Any], x: Array, u: Array, h: float = 1e-20
 
 
 def numerical_grad(f: Callable[[Array], Any], x: Array, h: float = 1e-5) -> Array:
-    """Return the gradient of a number-valued ``f`` by one central difference per entry of ``x`` (float64).
+    """Return the gradient of a number-valued ``f`` by one central difference per entry of ``x``, which stays untouched.
 
     Example:
         >>> numerical_grad(lambda x: (x**2).sum(), np.array([1.0, 3.0])).round(6)
         array([2., 6.])
     """
-    return _every_entry(central_difference, f, x, h)
+    x = np.array(x, dtype=np.float64)  # a copy that may be moved about
+    grad = np.zeros(x.shape)
+    for index in np.ndindex(x.shape):
+        kept = x[index]
+        x[index] = kept + h
+        above = f(x)
+        x[index] = kept - h
+        below = f(x)
+        x[index] = kept  # the next entry is to be moved by itself
+        grad[index] = (above - below) / (2 * h)
+    return grad
 
 
 def complex_step_grad(f: Callable[[Array], Any], x: Array, h: float = 1e-20) -> Array:
@@ -53,13 +75,9 @@ def complex_step_grad(f: Callable[[Array], Any], x: Array, h: float = 1e-20) -> 
         >>> complex_step_grad(lambda x: (x**3).sum(), np.array([1.0, 2.0]))
         array([ 3., 12.])
     """
-    return _every_entry(complex_step, f, x, h)
-
-
-def _every_entry(step: Callable[..., Any], f: Callable[[Array], Any], x: Array, h: float) -> Array:
     grad = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
         u = np.zeros(x.shape)
         u[index] = 1.0
-        grad[index] = step(f, x, u, h)
+        grad[index] = complex_step(f, x, u, h)
     return grad

@@ -26,10 +26,21 @@ def unbroadcast(dy: np.ndarray[Any, Any], shape: tuple[int, ...]) -> np.ndarray[
     """
     if dy.shape == shape:
         return dy
-    extra = dy.ndim - len(shape)
-    if extra < 0 or any(size not in (1, dy.shape[extra + axis]) for axis, size in enumerate(shape)):
-        raise ValueError(f"a gradient of shape {dy.shape} cannot belong to a value of shape {shape}")
-    spread = tuple(range(extra)) + tuple(
-        extra + axis for axis, size in enumerate(shape) if size == 1 and dy.shape[extra + axis] != 1
-    )
-    return np.asarray(dy.sum(axis=spread)).reshape(shape)
+    added = dy.ndim - len(shape)
+    before = (1,) * added + shape  # broadcasting puts axes of size 1 in front, until there are as many
+    refuse_misfit(dy.shape, before, shape)
+    repeated = tuple(axis for axis, size in enumerate(before) if size == 1)
+    return dy.sum(axis=repeated, keepdims=True).reshape(shape)
+
+
+def refuse_misfit(spread: tuple[int, ...], before: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Raise unless every axis is as long as it was, or had size 1 and was repeated.
+
+    Example:
+        >>> refuse_misfit((4, 3), (1, 2), (2,))
+        Traceback (most recent call last):
+            ...
+        ValueError: a gradient of shape (4, 3) cannot belong to a value of shape (2,)
+    """
+    if len(before) != len(spread) or any(n not in (1, m) for n, m in zip(before, spread, strict=True)):
+        raise ValueError(f"a gradient of shape {spread} cannot belong to a value of shape {shape}")

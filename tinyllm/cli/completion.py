@@ -46,18 +46,16 @@ def run(args: argparse.Namespace) -> int:
 
 def commands() -> dict[str, tuple[str, list[Option]]]:
     """Return for each command what it does and its options, as its parser has them."""
-    from .main import COMMANDS, parser_of
+    from .main import ALL, parser_of, summary_of
 
-    return {
-        name: (summary, _options(parser_of(name))) for group in COMMANDS.values() for name, summary in group.items()
-    }
+    return {name: (summary_of(name), _options(parser_of(name))) for name in ALL}
 
 
 def words_of(name: str) -> tuple[str, ...]:
     """Return what may follow a command besides its options and files: the WORDS of its module, if it has any."""
-    from .main import NAMES, module_of
+    from .main import ALL, module_of
 
-    return tuple(getattr(module_of(name), "WORDS", ())) if name in NAMES else ()
+    return tuple(getattr(module_of(name), "WORDS", ())) if name in ALL else ()
 
 
 def _options(parser: Parser) -> list[Option]:

@@ -8,14 +8,20 @@ import secrets
 import sys
 import time
 from itertools import chain
+from typing import TYPE_CHECKING
 
+from .mine import add_mine, swapped
 from .parser import Parser, number
 from .screen import Screen, say
+
+if TYPE_CHECKING:
+    from ..learn.receipt import Receipt
 
 EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"
   tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-k 20
   tinyllm generate runs/tour-1 "def" --temperature 0        the likeliest text, always the same
+  tinyllm generate runs/tour-1 "def" --mine                 on the functions that you wrote
   echo "Once upon a time" | tinyllm generate runs/tour-1 -
 """
 
@@ -44,10 +50,17 @@ def add_arguments(parser: Parser) -> None:
         help="the weights of the lowest validation loss, or the latest",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
+    add_mine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the prompt and what comes after it, as it comes."""
+    with swapped(args.mine, None if args.json else Screen.of(), error=True) as receipt:
+        return write(args, receipt)
+
+
+def write(args: argparse.Namespace, receipt: Receipt | None) -> int:
+    """Write the text, or the JSON object with the receipt's calls in it."""
     import numpy as np
 
     from ..generate import stream
@@ -66,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
             "prompt": prompt, "text": text, "tokens": args.tokens, "temperature": args.temperature, "top_k": args.top_k,
             "seed": seed, "seconds": round(seconds, 3), "tokens_per_second": round(args.tokens / max(seconds, 1e-9), 1),
         }  # fmt: skip
+        if receipt is not None:
+            result["mine"] = receipt.calls
         say(json.dumps(result))
         return 0
     screen = Screen.of()

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from .parser import Parser
 
 # group -> command -> what it does, in the order of the help text; each command is a module of this package, and one of
-# two words ("tokens train") a module of a package in it
+# two words ("tokens train", "learn export-progress") a module of a package in it
 COMMANDS = {
     "Start here": {
         "tour": "watch a GPT learn, and see its gradients checked (3 minutes)",
+        "learn": "write each stage by hand, checked at every save",
     },
     "Models": {
         "train": "train a GPT on any text: a file, a folder, standard input",
@@ -48,7 +49,30 @@ COMMANDS = {
         "completion": "print the completion script for bash, zsh or fish",
     },
 }
+# commands of two words that the help of their first word lists, and the front page does not
+WITHIN = {
+    "learn": {
+        "learn start": "begin a lesson: makes your file for it in my/",
+        "learn list": "show the lessons and exercises, and which have passed",
+        "learn check": "check an exercise, a lesson or everything once",
+        "learn hint": "show the next hint: a question, the idea, code with blanks",
+        "learn explain": "show why a solution works, or what an error code means",
+        "learn solution": "show yours beside the library's",
+        "learn plot": "draw yours beside the reference",
+        "learn show": "read a lesson here, or make it a page or a notebook",
+        "learn run": "run a lesson, with your functions where they have passed",
+        "learn reset": "put the stub of one function back",
+        "learn undo": "take the last reset back, or restore the version before",
+        "learn path": "show an order in which to take the lessons",
+        "learn status": "show how far you are",
+        "learn what": "say what a word means",
+        "learn doctor": "find what keeps the lessons from running well",
+        "learn export-progress": "print what has passed, as JSON",
+        "learn dev": "hold lessons to the course's own rules (for authors)",
+    },
+}
 NAMES = [name for group in COMMANDS.values() for name in group]
+ALL = [*NAMES, *(name for within in WITHIN.values() for name in within)]
 
 EXAMPLES = """\
   tinyllm tour
@@ -100,7 +124,7 @@ def _run(arguments: list[str]) -> int:
     name, rest = _command(arguments)
     if name is None:
         return _without_command(arguments)
-    if name not in NAMES:
+    if name not in ALL:
         close = nearest(name, NAMES)
         say(f"tinyllm: there is no command {name!r}" + (f"; did you mean {close}?" if close else ""), error=True)
         say(f"The commands are {', '.join(NAMES)}; tinyllm --help explains them.", error=True)
@@ -122,7 +146,7 @@ def _command(arguments: list[str]) -> tuple[str | None, list[str]]:
         if word == "help":
             other, _ = _command([w for w in rest if not w.startswith("-")])
             return (other, ["--help"]) if other else (None, [])
-        if i < len(rest) and (both := f"{word} {rest[i]}") in NAMES:
+        if i < len(rest) and (both := f"{word} {rest[i]}") in ALL:
             return both, rest[:i] + rest[i + 1 :]
         return word, rest
     return None, []
@@ -145,12 +169,15 @@ def _without_command(arguments: list[str]) -> int:
 
 def module_of(name: str) -> ModuleType:
     """Import the module of one command."""
-    return import_module("." + name.replace(" ", "."), __package__)
+    path = {"learn run": "learn.lesson"}.get(
+        name, name.replace(" ", ".").replace("-", "_")
+    )  # a package has its own run
+    return import_module("." + path, __package__)
 
 
 def summary_of(name: str) -> str:
     """Return what one command does, in a few words."""
-    return next(group[name] for group in COMMANDS.values() if name in group)
+    return next(group[name] for group in (*COMMANDS.values(), *WITHIN.values()) if name in group)
 
 
 def parser_of(name: str) -> Parser:

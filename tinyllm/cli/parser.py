@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -29,6 +30,8 @@ class _Layout(argparse.RawDescriptionHelpFormatter):
         names = ", ".join(action.option_strings)
         if action.nargs == 0:
             return names
+        if str(action.metavar).startswith("["):  # --mine[=WHICH]: the value is a part of the word
+            return f"{names}{action.metavar}"
         metavar = action.metavar or ("{" + ",".join(map(str, action.choices)) + "}" if action.choices else None)
         return f"{names} {metavar or action.dest.upper()}"
 
@@ -51,10 +54,23 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             add_help=False,
         )
+        self.alone: dict[str, str] = {}  # option -> its value where it is given without one
         self._optionals.title = "Options"
         self._positionals.title = "Arguments"
         self.add_argument("-h", "--help", action="help", help="show this page")
         self.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; an option that may stand alone does not take the word after it for its value."""
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        words[:end] = [f"{word}={self.alone[word]}" if word in self.alone else word for word in words[:end]]
+        return super().parse_known_args(words, namespace)
+
+    def commands(self, summaries: dict[str, str]) -> None:
+        """Show in the help the commands of two words that begin with this one."""
+        lines = [f"{name:<{max(map(len, summaries))}}  {summary}" for name, summary in summaries.items()]
+        self.add_argument_group("Commands", "\n".join(lines))
 
     def error(self, message: str) -> NoReturn:
         """Print one line, and how to see the help; exit with 2."""

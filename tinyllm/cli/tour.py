@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, nearest
+from .mine import add_mine, swapped
 from .parser import Parser, number
 from .screen import Screen
 
 if TYPE_CHECKING:
-    from .stops import Stop
+    from .stops import Stop, Tour
 
 # what a GPT runs on, which the third stop runs in float64
 _CHECKED = [
@@ -37,6 +38,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--stop", metavar="N", action="append", help="visit only this stop, by number or name; list shows them"
     )
+    add_mine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,19 +59,28 @@ def run(args: argparse.Namespace) -> int:
     tour = Tour(screen, folder, config_for(args.quick, args.steps))
     began = time.perf_counter()
     compiled = prepare(screen)
+    with swapped(args.mine, screen):
+        visit(tour, chosen)
+    if tour.interrupted:
+        screen.line(f"Go on with: tinyllm train --resume {tour.interrupted}")
+        return 130
+    screen.line()
+    extra = f", {duration(compiled)} of them for compiling kernels this once" if compiled > 3 else ""
+    screen.line(f"The tour took {duration(time.perf_counter() - began)}{extra}.", style="bold")
+    screen.line(f"Everything is in {folder}")
+    return 0
+
+
+def visit(tour: Tour, chosen: list[Stop]) -> None:
+    """Visit the stops in turn, until one was interrupted."""
+    screen = tour.screen
     for i, stop in enumerate(chosen, start=1):
         screen.heading(f"{i} of {len(chosen)}: {stop.title}")
         screen.paragraph(stop.sentence)
         screen.line()
         stop.visit(tour)
         if tour.interrupted:
-            screen.line(f"Go on with: tinyllm train --resume {tour.interrupted}")
-            return 130
-    screen.line()
-    extra = f", {duration(compiled)} of them for compiling kernels this once" if compiled > 3 else ""
-    screen.line(f"The tour took {duration(time.perf_counter() - began)}{extra}.", style="bold")
-    screen.line(f"Everything is in {folder}")
-    return 0
+            return
 
 
 def prepare(screen: Screen) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from .mine import add_mine, swapped
 from .parser import Parser, number
 from .screen import Screen
 from .settings import config_of
@@ -23,6 +24,7 @@ EXAMPLES = """\
   cat *.md | tinyllm train -                      standard input
   tinyllm train --preset shakespeare-cpu          nanoGPT's CPU model, at twice its learning rate
   tinyllm train --resume runs/notes-1             go on where a run stopped
+  tinyllm train --mine=10                         on the attention that you wrote in lesson 10
 """
 
 
@@ -87,6 +89,7 @@ def add_arguments(parser: Parser) -> None:
         "--set", action="append", metavar="NAME=VALUE", help="any other setting, such as model.window=32"
     )
     where.add_argument("--json", action="store_true", help="print one JSON object per event")
+    add_mine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,7 +100,9 @@ def run(args: argparse.Namespace) -> int:
         )
     args.data, args.text = args.text or args.data, None
     given = [
-        name for name, value in vars(args).items() if value is not None and name not in ("json", "debug", "resume")
+        name
+        for name, value in vars(args).items()
+        if value is not None and name not in ("json", "debug", "resume", "mine")
     ]
     if args.resume and given:
         option = "--" + given[0].replace("_", "-")
@@ -119,19 +124,22 @@ def run(args: argparse.Namespace) -> int:
         folder = args.out or free_folder(name_of(args, config))
         training = Run.create(folder, config, Preparing(screen, silent=args.json))
     compile_kernels(screen, silent=args.json, names=kernels.TRAINING)
-    with view(screen, args.json) as watching:
+    with swapped(args.mine, None) as receipt, view(screen, args.json) as watching:
         result = training.train([watching])
     picture = draw_loss_of(training)
     if isinstance(watching, Json):
         bits = training.bits_per_byte(result.val_loss)
         watching.write(
-            "result", **vars(result), val_bits_per_byte=bits, folder=str(training.folder), picture=str(picture)
-        )
+            "result", **vars(result), val_bits_per_byte=bits, folder=str(training.folder), picture=str(picture),
+            **({"mine": receipt.calls} if receipt else {}),
+        )  # fmt: skip
     else:
         if screen.plain:
             screen.line(summary(training, result))
         else:
             screen.paragraph(summary(training, result), style="bold")
+        for line in receipt.text().splitlines() if receipt else []:
+            screen.line(line)
         screen.line(f"picture: {picture}")
         again = "--resume " if result.stopped == "interrupt" else ""
         command = f"tinyllm train {again}{training.folder}" if again else f'tinyllm generate {training.folder} "Once"'

@@ -23,7 +23,15 @@ from .activation import (
     swiglu_backward,
 )
 from .add import add, add_to
-from .attention import attention, attention_backward, attention_decode
+from .attention import (
+    attend,
+    attend_backward,
+    attention,
+    attention_backward,
+    attention_decode,
+    causal_mask,
+    visible_keys,
+)
 from .cross_entropy import cross_entropy, cross_entropy_backward, cross_entropy_chunk
 from .dropout import dropout
 from .erf import erf
@@ -34,7 +42,7 @@ from .quantized import dequantize_4, dequantize_8, linear_4, linear_4_by_8, line
 from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
-from .table import BACKENDS, TABLE, Array, backend, kernel, use
+from .table import BACKENDS, TABLE, Array, backend, kernel, reference, use
 from .threads import threads, use_threads
 from .warm import TRAINING, warm
 
@@ -49,10 +57,13 @@ __all__ = [
     "add_layer_norm",
     "add_rms_norm",
     "add_to",
+    "attend",
+    "attend_backward",
     "attention",
     "attention_backward",
     "attention_decode",
     "backend",
+    "causal_mask",
     "cross_entropy",
     "cross_entropy_backward",
     "cross_entropy_chunk",
@@ -78,6 +89,7 @@ __all__ = [
     "matmul_into",
     "quantize_4",
     "quantize_8",
+    "reference",
     "rms_norm",
     "rms_norm_backward",
     "rope_angles",
@@ -96,5 +108,6 @@ __all__ = [
     "threads",
     "use",
     "use_threads",
+    "visible_keys",
     "warm",
 ]

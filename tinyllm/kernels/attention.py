@@ -1,7 +1,9 @@
 r"""Attention: every query takes a weighted mean of the values, weighted by how well it matches their keys.
 
-This is the reference: it holds all of the (T, S) scores at once. The Numba kernel beside it never does. Both keep only
-the log-sum-exp of each row, and the backward pass makes the weights again from it.
+``attend`` and ``attend_backward`` are the mathematics. The two kernels put around them what a model needs: groups of
+heads, windows, dropout, and queries that see nothing. This is the reference: it holds all of the (T, S) scores at once.
+The Numba kernel beside it never does. Both keep only the log-sum-exp of each row, and the backward pass makes the
+weights again from it.
 
 Conventions, the same in every attention kernel of the house:
 
@@ -18,7 +20,82 @@ from __future__ import annotations
 import numpy as np
 
 from .dropout import dropout
-from .table import Array, kernel
+from .softmax import softmax
+from .table import Array, kernel, reference
+
+
+def causal_mask(T: int, S: int) -> Array:
+    """Return which keys each query may see, (T, S) of bool: those up to its own position, never the future.
+
+    The T queries are the last of the S positions.
+
+    Example:
+        >>> causal_mask(2, 3)
+        array([[ True,  True, False],
+               [ True,  True,  True]])
+    """
+    query = np.arange(T) + (S - T)  # (T,), positions
+    key = np.arange(S)  # (S,)
+    return key <= query[:, None]
+
+
+def attend(q: Array, k: Array, v: Array, visible: Array, scale: float) -> tuple[Array, Array]:
+    r"""Return what each query gathers, and how much it takes from each key: out = w v, w = softmax(scale q k^T).
+
+    A key that a query may not see gets a weight of exactly zero; each query must see at least one.
+
+    Shapes: q (..., T, D), k and v (..., S, D), visible (T, S) of bool -> out (..., T, D), w (..., T, S).
+
+    Example:
+        >>> q = np.zeros((2, 1)); v = np.array([[1.0], [3.0]])
+        >>> out, w = attend(q, q, v, causal_mask(2, 2), 1.0)
+        >>> out.ravel()
+        array([1., 2.])
+    """
+    s = scale * (q @ flip(k))  # (..., T, S)
+    w = reference(softmax)(np.where(visible, s, -np.inf))
+    return w @ v, w
+
+
+def attend_backward(q: Array, k: Array, v: Array, w: Array, dout: Array, scale: float) -> tuple[Array, Array, Array]:
+    r"""Return (dq, dk, dv), the gradients of ``attend``: what it was given, and the weights w that it found.
+
+    Backward: dw = dout v^T;  ds = scale w (dw - sum_s dw w);  dq = ds k;  dk = ds^T q;  dv = w^T dout.
+
+    Shapes: q, dout and dq (..., T, D); k, v, dk and dv (..., S, D); w (..., T, S).
+
+    Example:
+        >>> q = np.zeros((2, 1)); v = np.array([[1.0], [3.0]])
+        >>> out, w = attend(q, q, v, causal_mask(2, 2), 1.0)
+        >>> attend_backward(q, q, v, w, np.ones((2, 1)), 1.0)[2].ravel()
+        array([1.5, 0.5])
+    """
+    dw = dout @ flip(v)  # (..., T, S); in the forward pass out = w v
+    ds = w * (dw - (dw * w).sum(axis=-1, keepdims=True))  # w was softmax(s)
+    ds = ds * scale  # s was scaled; so is its gradient
+    return ds @ k, flip(ds) @ q, flip(w) @ dout
+
+
+def flip(a: Array) -> Array:
+    """Swap the last two axes."""
+    return a.swapaxes(-1, -2)
+
+
+def visible_keys(T: int, S: int, causal: bool, window: int | None) -> Array:
+    """Return which keys each query may see, (T, S) of bool.
+
+    Example:
+        >>> visible_keys(3, 3, True, 2)
+        array([[ True, False, False],
+               [ True,  True, False],
+               [False,  True,  True]])
+    """
+    if not causal and window is None:
+        return np.ones((T, S), np.bool_)
+    visible = causal_mask(T, S)
+    if window is None:
+        return visible
+    return np.triu(visible, S - T - window + 1)  # from the key just inside the window on
 
 
 @kernel
@@ -39,18 +116,15 @@ def attention(
         array([1., 2.])
     """
     B, H, T, D = q.shape
-    s = _scores(q, k, causal, window, scale)  # (B, K, H/K, T, S)
-    highest = s.real.max(axis=-1, keepdims=True, initial=-np.inf)
-    highest = np.where(highest == -np.inf, 0, highest)  # a row that sees nothing: exp(-inf - 0) is zero, not NaN
-    e = np.exp(s - highest)
-    total = e.sum(axis=-1, keepdims=True)
-    blind = total == 0
-    total = np.where(blind, 1, total)
-    w = e / total
+    visible = visible_keys(T, k.shape[2], causal, window)
+    blind = ~np.asarray(visible.any(axis=-1))  # (T,)
+    q, k, v = _grouped(q, k.shape[1]), k[:, :, None], v[:, :, None]
+    out, w = attend(q, k, v, visible | blind[:, None], scale)  # (B, K, H/K, T, D), (B, K, H/K, T, S)
+    lse = _logsumexp(q, k, w, scale)  # (B, K, H/K, T)
     if p > 0:
-        w = _dropout(w, p, seed)
-    out = w @ v[:, :, None]  # (B, K, H/K, T, D)
-    lse = np.where(blind, -np.inf, highest + np.log(total))
+        out = reference(dropout)(w, p, seed) @ v
+    if blind.any():  # such a query was shown everything, and may keep nothing of it
+        out, lse = np.where(blind[:, None], 0, out), np.where(blind, -np.inf, lse)
     return out.reshape(B, H, T, D), lse.reshape(B, H, T)
 
 
@@ -70,7 +144,7 @@ def attention_decode(q: Array, k: Array, v: Array, lengths: Array, window: int |
     out = np.zeros(q.shape, np.result_type(q, k, v))
     for b in range(q.shape[0]):
         here, filled = slice(b, b + 1), slice(0, int(lengths[b]))
-        out[here] = _attention(q[here], k[here, :, filled], v[here, :, filled], True, window, scale)[0]
+        out[here] = reference(attention)(q[here], k[here, :, filled], v[here, :, filled], True, window, scale)[0]
     return out
 
 
@@ -90,11 +164,11 @@ def attention_backward(
 ) -> tuple[Array, Array, Array]:
     r"""Return (dq, dk, dv): in the forward pass s = scale q k^T, w = softmax(s), out = w v.
 
-    So now dv = w^T dout and dw = dout v^T. Softmax's backward needs sum_j dw_j w_j; since out = w v, that is
-    sum_d dout_d out_d, one number a row. Then ds = w (dw - it), dq = scale ds k, dk = scale ds^T q.
+    So now w = exp(s - lse) is made again, and ``attend_backward`` goes back through the three of them.
     What is shared by a group of query heads (k, v) collects the gradients of the group.
 
-    With dropout out = (mask w) v; so now dv = (mask w)^T dout and dw = mask (dout v^T), and the rest stays.
+    With dropout out = (mask w) v; so now dv = (mask w)^T dout and dw = mask (dout v^T). From dw on, w is what attention
+    gathers from values that are the identity matrix.
 
     Shapes: q, out, dout and dq (B, H, T, D); k, v, dk and dv (B, K, S, D); lse (B, H, T).
 
@@ -104,36 +178,37 @@ def attention_backward(
         >>> attention_backward(q, q, v, out, lse, np.ones_like(q), True, None, 1.0)[2].ravel()
         array([1.5, 0.5])
     """
-    B, H, T, D = q.shape
-    K = k.shape[1]
-    groups = (B, K, H // K, T, D)
-    qg, outg, doutg, lseg = q.reshape(groups), out.reshape(groups), dout.reshape(groups), lse.reshape(groups[:4])
-    s = _scores(q, k, causal, window, scale)  # (B, K, H/K, T, S)
-    w = np.exp(s - np.where(lseg.real == -np.inf, 0, lseg)[..., None])
-    dw = doutg @ v[:, :, None].swapaxes(-1, -2)  # (B, K, H/K, T, S)
-    kept = w
-    if p > 0:
-        kept, dw = _dropout(w, p, seed), _dropout(dw, p, seed)
-    dv = (kept.swapaxes(-1, -2) @ doutg).sum(axis=2)  # (B, K, S, D)
-    ds = w * (dw - (doutg * outg).sum(axis=-1, keepdims=True)) * scale
-    dq = ds @ k[:, :, None]  # (B, K, H/K, T, D)
-    dk = (ds.swapaxes(-1, -2) @ qg).sum(axis=2)  # (B, K, S, D)
-    return dq.reshape(q.shape), dk, dv
-
-
-def _scores(q: Array, k: Array, causal: bool, window: int | None, scale: float) -> Array:
-    """Return scale q k^T by groups of heads, (B, K, H/K, T, S), -inf where a query may not look."""
-    B, H, T, D = q.shape
+    B, H, T = q.shape[:3]
     K, S = k.shape[1:3]
-    s = scale * (q.reshape(B, K, H // K, T, D) @ k[:, :, None].swapaxes(-1, -2))
-    query = np.arange(T)[:, None] + (S - T)  # (T, 1), positions
-    key = np.arange(S)  # (S,)
-    if causal or window is not None:
-        s = np.where(key <= query, s, -np.inf)
-    if window is not None:
-        s = np.where(key > query - window, s, -np.inf)
-    return s
+    visible = visible_keys(T, S, causal, window)
+    qg, doutg, lse, kg, vg = (
+        _grouped(q, K),
+        _grouped(dout, K),
+        lse.reshape(B, K, H // K, T, 1),
+        k[:, :, None],
+        v[:, :, None],
+    )
+    s = np.where(visible, scale * (qg @ flip(kg)), -np.inf)  # (B, K, H/K, T, S)
+    w = np.exp(s - np.where(lse.real == -np.inf, 0, lse))
+    if p > 0:
+        dw = reference(dropout)(doutg @ flip(vg), p, seed)
+        dv = flip(reference(dropout)(w, p, seed)) @ doutg
+        dq, dk, _ = attend_backward(qg, kg, np.eye(S, dtype=v.dtype), w, dw, scale)
+    else:
+        dq, dk, dv = attend_backward(qg, kg, vg, w, doutg, scale)  # dk and dv (B, K, H/K, S, D)
+    return dq.reshape(q.shape), dk.sum(axis=2), dv.sum(axis=2)
 
 
-_attention = attention.__wrapped__  # type: ignore[attr-defined]
-_dropout = dropout.__wrapped__  # type: ignore[attr-defined]
+def _grouped(q: Array, K: int) -> Array:
+    """Put the query heads (B, H, T, D) that share a key/value head together: (B, K, H/K, T, D)."""
+    B, H, T, D = q.shape
+    return q.reshape(B, K, H // K, T, D)
+
+
+def _logsumexp(q: Array, k: Array, w: Array, scale: float) -> Array:
+    """Return lse (..., T), read off the largest weight of each row: w = exp(s - lse), so lse = s - log w."""
+    if not w.shape[-1]:
+        return np.full(w.shape[:-1], -np.inf, w.dtype)
+    largest = w.real.argmax(axis=-1)[..., None]  # (..., T, 1)
+    s = scale * (q * np.take_along_axis(k, largest, axis=-2)).sum(axis=-1)  # (..., T)
+    return s - np.log(np.take_along_axis(w, largest, axis=-1)[..., 0])

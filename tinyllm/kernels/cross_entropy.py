@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import RangeError
 from .softmax import logsumexp
-from .table import Array, kernel
+from .table import Array, kernel, reference
 
 
 @kernel
@@ -28,7 +28,7 @@ def cross_entropy(logits: Array, targets: Array, ignore_index: int) -> tuple[Arr
         (True, 0.0)
     """
     kept = counted_rows(targets, logits.shape[1], ignore_index)
-    lse = logsumexp.__wrapped__(logits)  # type: ignore[attr-defined]  # (N,)
+    lse = reference(logsumexp)(logits)  # (N,)
     rows = np.arange(len(targets))
     losses = lse - logits[rows, np.where(kept, targets, 0)] if logits.shape[1] else lse
     return np.where(kept, losses, 0), lse
@@ -36,10 +36,11 @@ def cross_entropy(logits: Array, targets: Array, ignore_index: int) -> tuple[Arr
 
 @kernel
 def cross_entropy_backward(logits: Array, targets: Array, lse: Array, dlosses: Array, ignore_index: int) -> Array:
-    r"""Return dlogits (N, V): in the forward pass loss = lse - logits[target]; now dlogits = dloss (p - onehot).
+    r"""Return dlogits (N, V), the gradient of ``cross_entropy``: in the forward pass loss = lse - logits[target].
 
-    Shapes: logits (N, V), targets (N,), lse (N,) and dlosses (N,) -> dlogits (N, V), with p = exp(logits - lse) made
-    again from the kept lse. An ignored row has no gradient.
+    Backward: so now dlogits = dloss (p - onehot), with p = exp(logits - lse) made again from the kept lse.
+
+    Shapes: logits (N, V), targets (N,), lse (N,) and dlosses (N,) -> dlogits (N, V). An ignored row has no gradient.
 
     Raises:
         RangeError: a target is neither in 0 .. V-1 nor ``ignore_index``.
@@ -76,9 +77,9 @@ def cross_entropy_chunk(logits: Array, targets: Array, ignore_index: int, scale:
         >>> logits
         array([[-0.5,  0.5]])
     """
-    losses, lse = cross_entropy.__wrapped__(logits, targets, ignore_index)  # type: ignore[attr-defined]
-    backward = cross_entropy_backward.__wrapped__  # type: ignore[attr-defined]
-    logits[...] = backward(logits, targets, lse, np.full(len(logits), scale, logits.real.dtype), ignore_index)
+    losses, lse = reference(cross_entropy)(logits, targets, ignore_index)
+    dlosses = np.full(len(logits), scale, logits.real.dtype)
+    logits[...] = reference(cross_entropy_backward)(logits, targets, lse, dlosses, ignore_index)
     return losses
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .table import Array, kernel
+from .table import Array, kernel, reference
 
 
 @kernel
@@ -92,7 +92,7 @@ def adamw_all(
     """
     for p, g, offset, decay in zip(ps, gs, offsets, decays, strict=True):
         own_m, own_v = (x[offset : offset + p.size].reshape(p.shape) for x in (m, v))
-        adamw.__wrapped__(p, g, own_m, own_v, lr, beta1, beta2, eps, decay, step, grad_scale)  # type: ignore[attr-defined]
+        reference(adamw)(p, g, own_m, own_v, lr, beta1, beta2, eps, decay, step, grad_scale)
 
 
 @kernel
@@ -115,4 +115,4 @@ def sum_of_squares_of(*xs: Array) -> float:
         >>> sum_of_squares_of(np.array([3.0]), np.array([[4.0]]))
         25.0
     """
-    return sum((sum_of_squares.__wrapped__(x) for x in xs), 0.0)  # type: ignore[attr-defined]
+    return sum((reference(sum_of_squares)(x) for x in xs), 0.0)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import NaNError, ShapeError
-from .table import Array, kernel
+from .table import Array, kernel, reference
 
 BLOCK = 32  # weights that share a scale
 
@@ -98,7 +98,7 @@ def linear_8(x: Array, q: Array, scales: Array, b: Array | None = None) -> Array
         >>> linear_8(np.ones((1, 32)), *quantize_8(np.full((2, 32), 0.5))).round(2)
         array([[16., 16.]])
     """
-    y = _filled(x, q.shape[1]) @ dequantize_8.__wrapped__(q, scales).T  # type: ignore[attr-defined]
+    y = _filled(x, q.shape[1]) @ reference(dequantize_8)(q, scales).T
     return y if b is None else y + b
 
 
@@ -112,7 +112,7 @@ def linear_4(x: Array, p: Array, scales: Array, b: Array | None = None) -> Array
         >>> linear_4(np.ones((1, 32)), *quantize_4(np.full((2, 32), 0.5)))
         array([[16., 16.]])
     """
-    y = _filled(x, 2 * p.shape[1]) @ dequantize_4.__wrapped__(p, scales).T  # type: ignore[attr-defined]
+    y = _filled(x, 2 * p.shape[1]) @ reference(dequantize_4)(p, scales).T
     return y if b is None else y + b
 
 
@@ -133,7 +133,7 @@ def linear_4_by_8(x: Array, p: Array, scales: Array, b: Array | None = None) -> 
     blocks = _filled(x, 2 * p.shape[1]).real.reshape(-1, scales.shape[1], BLOCK)  # (M, C/32, 32)
     steps = np.abs(blocks).max(axis=-1, keepdims=True, initial=0) / 127
     rounded = (steps * _rounded(blocks * _inverse(steps))).reshape(*x.shape[:-1], 2 * p.shape[1])
-    return linear_4.__wrapped__(rounded, p, scales, b)  # type: ignore[attr-defined]
+    return reference(linear_4)(rounded, p, scales, b)
 
 
 def _blocks(w: Array, name: str) -> Array:

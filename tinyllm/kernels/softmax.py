@@ -20,7 +20,8 @@ def softmax(x: Array) -> Array:
         >>> softmax(np.array([0.0, 0.0, -np.inf]))
         array([0.5, 0.5, 0. ])
     """
-    e = np.exp(x - _highest(x))
+    highest = x.real.max(axis=-1, keepdims=True, initial=-np.inf)
+    e = np.exp(x - highest)
     return e / e.sum(axis=-1, keepdims=True)
 
 
@@ -43,7 +44,8 @@ def log_softmax(x: Array) -> Array:
         >>> bool(np.allclose(log_softmax(np.array([1000.0, 1000.0])), -np.log(2)))
         True
     """
-    shifted = x - _highest(x)
+    highest = x.real.max(axis=-1, keepdims=True, initial=-np.inf)
+    shifted = x - highest
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
@@ -66,10 +68,5 @@ def logsumexp(x: Array) -> Array:
         >>> bool(np.isclose(logsumexp(np.array([1e4, 1e4])), 1e4 + np.log(2)))
         True
     """
-    highest = _highest(x)
+    highest = x.real.max(axis=-1, keepdims=True, initial=-np.inf)
     return highest[..., 0] + np.log(np.exp(x - highest).sum(axis=-1))
-
-
-def _highest(x: Array) -> Array:
-    """Return the largest real part of each row, (..., 1); -inf for a row without entries."""
-    return x.real.max(axis=-1, keepdims=True, initial=-np.inf)

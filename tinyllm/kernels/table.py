@@ -60,6 +60,19 @@ def kernel(reference: Callable[P, R]) -> Callable[P, R]:
     return door
 
 
+def reference(door: Callable[P, R]) -> Callable[P, R]:
+    """Return the NumPy reference behind a door: references call each other by it, so that back ends never mix.
+
+    It is looked up in the table at every call, so what was put there in its place is what runs.
+
+    Example:
+        >>> from tinyllm.kernels import softmax
+        >>> reference(softmax)(np.zeros(2))
+        array([0.5, 0.5])
+    """
+    return TABLE[door.__name__]["numpy"]
+
+
 def _fits_numba(args: tuple[Any, ...]) -> bool:
     """Numba takes over when the arrays of numbers are all float32, or all float64, and none is empty."""
     found = None

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .table import DOORS, use
+from .attention import attention
+from .table import DOORS, reference, use
 
 # What a GPT of any preset comes through while it learns and writes.
 TRAINING = (
@@ -42,7 +43,8 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
 
     x, dy, one, number = draw(rows, 33), draw(rows, 33), draw(33), draw(rows)
     T = min(rows, 99)
-    q, k, v, out, dout = (draw(1, 2, T, 16) for _ in range(5))  # (B, H, T, D)
+    q, k, v, dout = (draw(1, 2, T, 16) for _ in range(4))  # (B, H, T, D)
+    out, lse = reference(attention)(q, k, v, True, None, 0.25)
     cache, lengths = draw(2, 1, 8 * rows, 16), np.array([8 * rows, rows])  # (B, K, S, D), (B,)
     turned, angles = draw(1, 2, rows, 16), (draw(rows, 8), draw(rows, 8))  # (B, H, T, D), (T, D/2)
     moments = draw(rows, 33), draw(rows, 33) ** 2
@@ -78,7 +80,7 @@ def sample_inputs(rows: int, dtype: Any = np.float32) -> dict[str, tuple[Any, ..
         "gelu_tanh": (x,),
         "gelu_tanh_backward": (x, dy),
         "attention": (q, k, v, True, None, 0.25),
-        "attention_backward": (q, k, v, out, 8 + draw(1, 2, T), dout, True, None, 0.25),
+        "attention_backward": (q, k, v, out, lse, dout, True, None, 0.25),
         "attention_decode": (draw(2, 4, 1, 16), cache, cache[:, :, ::-1], lengths, None, 0.25),
         "rope_half": (turned, *angles),
         "rope_pairs": (turned, *angles),

@@ -1,8 +1,8 @@
 """The learning engine: write a stage by hand, see it checked, and swap it into the running stack.
 
-    with mine("10"):          what you wrote for lesson 10 runs in place of the library's own functions
-    @solve("10.3")            check a function in a notebook
-    claim, say, fig, predict  what a lesson is written with
+    with mine("10"):    what you wrote for lesson 10 runs in place of the library's own functions
+    @solve("10.3")      check a function in a notebook
+    say, claim, fig, predict, build, quick: what a lesson is written with
 
 The library below knows nothing of this room: an exercise is a record (exercises/) that points at one of its functions.
 """
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "build": "lesson",
     "mine": "swap",
     "solve": "notebook",
     "hint": "notebook",
@@ -20,9 +21,10 @@ _HOMES = {
     "say": "lesson",
     "fig": "lesson",
     "predict": "lesson",
+    "quick": "lesson",
 }
 
-__all__ = ["claim", "fig", "hint", "mine", "predict", "say", "solve"]
+__all__ = ["build", "claim", "fig", "hint", "mine", "predict", "quick", "say", "solve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -58,6 +58,9 @@ class Exercise:
     needs: Sequence[str] = ()
     through: Sequence[str] = ()
 
+    def __hash__(self) -> int:  # the other fields may be lists
+        return hash(self.id)
+
 
 @dataclass(frozen=True)
 class Lesson:

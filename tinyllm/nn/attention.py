@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
-from ..autograd import Tensor, attention, reshape, split, transpose
+from ..autograd import Tensor, attention, split
 from ..errors import ConfigError
 from .dropout import Dropout
 from .init import Init
@@ -17,6 +17,30 @@ from .module import Module
 from .rope import RopeHalf
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def split_heads(x: Any, H: int) -> Any:
+    """Give each of H heads its own part of every vector: x (B, T, H D) -> (B, H, T, D), of a Tensor or an array.
+
+    Example:
+        >>> split_heads(np.arange(6).reshape(1, 1, 6), 2)[0, :, 0]
+        array([[0, 1, 2],
+               [3, 4, 5]])
+    """
+    B, T, C = x.shape
+    return x.reshape(B, T, H, C // H).transpose(0, 2, 1, 3)
+
+
+def merge_heads(x: Any) -> Any:
+    """Put what the heads have made side by side again: x (B, H, T, D) -> (B, T, H D), of a Tensor or an array.
+
+    Example:
+        >>> x = np.arange(12).reshape(1, 2, 6)
+        >>> np.array_equal(merge_heads(split_heads(x, 3)), x)
+        True
+    """
+    B, H, T, D = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(B, T, H * D)
 
 
 class SelfAttention(Module):
@@ -86,13 +110,12 @@ class SelfAttention(Module):
         if self.dropout is not None and self.dropout.training and self.dropout.p:
             p, seed = self.dropout.p, int(self.dropout.rng.integers(2**63))
         a = attention(q, k, v, causal=self.causal, window=self.window, p=p, seed=seed)  # (B, H, T, D)
-        return self.out(reshape(transpose(a, 0, 2, 1, 3), x.shape))  # (B, T, C)
+        return self.out(merge_heads(a))  # (B, T, C)
 
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return q (B, H, T, D), k and v (B, K, T, D) of x (B, T, C), positions applied."""
-        B, T, _ = x.shape
-        together = reshape(self.qkv(x), B, T, self.H + 2 * self.K, self.D)
-        q, k, v = split(transpose(together, 0, 2, 1, 3), (self.H, self.K, self.K), axis=1)
+        together = split_heads(self.qkv(x), self.H + 2 * self.K)  # (B, H + 2 K, T, D)
+        q, k, v = split(together, (self.H, self.K, self.K), axis=1)
         if self.rope is not None:
             q, k = self.rope(q), self.rope(k)
         return q, k, v
@@ -102,10 +125,6 @@ class SelfAttention(Module):
         q, k, _ = self.heads(x)
         keys = np.repeat(k.data, self.H // self.K, axis=1)  # (B, H, T, D)
         scores = q.data @ keys.swapaxes(-1, -2) / math.sqrt(self.D)  # (B, H, T, T)
-        query = np.arange(scores.shape[-1])[:, None]  # (T, 1)
-        key = np.arange(scores.shape[-1])  # (T,)
-        if self.causal or self.window is not None:
-            scores = np.where(key <= query, scores, -np.inf)
-        if self.window is not None:
-            scores = np.where(key > query - self.window, scores, -np.inf)
-        return kernels.softmax(scores)
+        T = scores.shape[-1]
+        visible = kernels.visible_keys(T, T, self.causal, self.window)
+        return kernels.softmax(np.where(visible, scores, -np.inf))

@@ -16,65 +16,117 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .attention import AttentionMaps, draw_attention
+    from .beside import Beside, draw_beside
+    from .bigram import Bigram, draw_bigram
     from .compression import Compression, draw_compression
+    from .dependency import Feeds, draw_dependencies
+    from .dependency_page import dependency_page
+    from .explorer import attention_page
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
+    from .ladder import Ladder, draw_ladder
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
+    from .scorecard import Scorecard, draw_scorecard
+    from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
+    from .steps import StepErrors, draw_step_errors
     from .style import save
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
     from .tokens_figure import draw_tokens
+    from .walk import QueryWalk, draw_walk
 
 _HOMES = {
     "AttentionMaps": "attention",
+    "Beside": "beside",
+    "Bigram": "bigram",
     "Compression": "compression",
     "Edge": "graph",
+    "Feeds": "dependency",
     "GradientErrors": "gradient",
     "Graph": "graph",
+    "Ladder": "ladder",
     "LossCurve": "loss",
     "Merge": "merges",
     "MergeTrace": "merges",
     "Node": "graph",
+    "QueryWalk": "walk",
+    "Scorecard": "scorecard",
+    "StackMap": "stack",
+    "Stage": "stack",
+    "StepErrors": "steps",
     "TokenText": "tokens",
+    "attention_page": "explorer",
     "curve": "terminal",
+    "dependency_page": "dependency_page",
     "draw_attention": "attention",
+    "draw_beside": "beside",
+    "draw_bigram": "bigram",
     "draw_compression": "compression",
+    "draw_dependencies": "dependency",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
+    "draw_ladder": "ladder",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
+    "draw_scorecard": "scorecard",
+    "draw_stack": "stack",
+    "draw_step_errors": "steps",
     "draw_tokens": "tokens_figure",
+    "draw_walk": "walk",
     "merges_page": "merges",
     "save": "style",
     "sparkline": "terminal",
+    "stack_lines": "stack",
+    "stack_page": "stack",
     "staircase": "merges",
     "tokens_page": "tokens",
 }
 
 __all__ = [
     "AttentionMaps",
+    "Beside",
+    "Bigram",
     "Compression",
     "Edge",
+    "Feeds",
     "GradientErrors",
     "Graph",
+    "Ladder",
     "LossCurve",
     "Merge",
     "MergeTrace",
     "Node",
+    "QueryWalk",
+    "Scorecard",
+    "StackMap",
+    "Stage",
+    "StepErrors",
     "TokenText",
+    "attention_page",
     "curve",
+    "dependency_page",
     "draw_attention",
+    "draw_beside",
+    "draw_bigram",
     "draw_compression",
+    "draw_dependencies",
     "draw_gradient_check",
     "draw_graph",
+    "draw_ladder",
     "draw_loss",
     "draw_merges",
+    "draw_scorecard",
+    "draw_stack",
+    "draw_step_errors",
     "draw_tokens",
+    "draw_walk",
     "merges_page",
     "save",
     "sparkline",
+    "stack_lines",
+    "stack_page",
     "staircase",
     "tokens_page",
 ]

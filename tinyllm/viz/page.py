@@ -132,26 +132,28 @@ def attribute(value: str) -> str:
     return html.escape(value, quote=True).replace("\n", "&#10;")
 
 
-def page(title: str, body: str, data: Any) -> str:
+def page(title: str, body: str, data: Any, style: str = _STYLE, script: str = _SCRIPT) -> str:
     """Put a page together.
 
     Args:
         title: a text.
         body: HTML in which every text is escaped.
-        data: what the script reads, as JSON can hold it: {"panels": ...} or {"stairs": ...}.
+        data: what the script reads, as JSON can hold it; the script of this file takes {"panels": ...} or
+            {"stairs": ...}.
+        style, script: of a page of another kind.
     """
     held = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
-    policy = f"default-src 'none'; style-src '{_hash(_STYLE)}'; script-src '{_hash(_SCRIPT)}'; base-uri 'none'"
+    policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{text(title)}</title>
-<style>{_STYLE}</style></head>
+<style>{style}</style></head>
 <body>
 {body}
 <script type="application/json" id="data">{held}</script>
-<script>{_SCRIPT}</script>
+<script>{script}</script>
 </body></html>
 """
 

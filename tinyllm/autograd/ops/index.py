@@ -85,10 +85,10 @@ class Index(Op):
     def backward(ctx, dy):
         shape, key = ctx.saved
         dx = np.zeros(shape, dtype=dy.dtype)
-        if any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in _parts(key)):
+        if may_repeat(key):
             np.add.at(dx, key, dy)  # in the forward pass an entry may have been picked twice; so now it collects twice
         else:
-            dx[key] = dy  # slices and masks pick an entry at most once
+            dx[key] = dy  # nothing was picked twice, and this is faster
         return dx
 
 
@@ -99,6 +99,16 @@ def _plain(key):
     if isinstance(key, Tensor):
         return key.data
     return np.asarray(key, dtype=None if key else np.intp) if isinstance(key, list) else key
+
+
+def may_repeat(key):
+    """Can this key pick an entry twice? Arrays of integers can; numbers, slices and masks cannot.
+
+    Example:
+        >>> may_repeat(np.array([0, 2, 2])), may_repeat((slice(None), 1))
+        (True, False)
+    """
+    return any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in _parts(key))
 
 
 def _parts(key):

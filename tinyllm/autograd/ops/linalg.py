@@ -69,22 +69,43 @@ class Matmul(Op):
         return kernels.matmul(a, b)
 
     def backward(ctx, dy):
-        a, b = ctx.saved
-        column, row = b.ndim == 1, a.ndim == 1
-        if column:
-            b, dy = b[:, None], dy[..., None]  # (K, 1), (..., M, 1)
-        if row:
-            a, dy = a[None, :], dy[..., None, :]  # (1, K), (..., 1, N)
+        a, b, dy = as_matrices(*ctx.saved, dy)  # a vector becomes a matrix of one row, or of one column
         da = db = None
         if ctx.wants(0):
             da = kernels.matmul(dy, flip(b))  # (..., M, K)
-            da = da[..., 0, :] if row else da
         if ctx.wants(1):
             if b.ndim == 2:  # in the forward pass one b met all rows of a; so now a^T dy is one product over them all
                 a, dy = rows(a), rows(dy)
             db = kernels.matmul(flip(a), dy)  # (..., K, N)
-            db = db[..., 0] if column else db
-        return da, db
+        return as_given(da, db, *ctx.saved)
+
+
+def as_matrices(a, b, dy):
+    """Give a vector on the left its axis M of size 1, one on the right its axis N of size 1, and both to dy.
+
+    Example:
+        >>> [x.shape for x in as_matrices(np.ones((3, 5)), np.ones(5), np.ones(3))]
+        [(3, 5), (5, 1), (3, 1)]
+    """
+    if b.ndim == 1:
+        b, dy = b[:, None], dy[..., None]  # (K, 1), (..., M, 1)
+    if a.ndim == 1:
+        a, dy = a[None, :], dy[..., None, :]  # (1, K), (..., 1, N)
+    return a, b, dy
+
+
+def as_given(da, db, a, b):
+    """Take those axes away again from the gradients of what was a vector.
+
+    Example:
+        >>> [x.shape for x in as_given(np.ones((3, 5)), np.ones((5, 1)), np.ones((3, 5)), np.ones(5))]
+        [(3, 5), (5,)]
+    """
+    if da is not None and a.ndim == 1:
+        da = da[..., 0, :]
+    if db is not None and b.ndim == 1:
+        db = db[..., 0]
+    return da, db
 
 
 def _refuse_misfit(a, b):

@@ -58,7 +58,8 @@ class Sum(Op):
 
     def backward(ctx, dy):
         shape, axes = ctx.saved
-        return spread(dy, shape, axes)  # every entry went into its sum once
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+        return np.broadcast_to(dy.reshape(kept), shape)  # every entry went into its sum once
 
 
 class Mean(Op):
@@ -118,7 +119,8 @@ class Max(Op):
     def backward(ctx, dy):
         largest, axes = ctx.saved
         ties = largest.sum(axis=axes, keepdims=True, dtype=dy.real.dtype)
-        share = dy.reshape(ties.shape) / np.maximum(ties, 1)  # among NaNs nothing is largest
+        dy = dy.reshape(ties.shape)  # its axes are back, with size 1
+        share = dy / np.maximum(ties, 1)  # among NaNs nothing is largest
         return np.where(largest, share, 0)
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from ...errors import LearnError
 from ..exercise import Exercise, Lesson, find
 
-FILES: tuple[str, ...] = ()
+FILES: tuple[str, ...] = ("l00_stack", "l01_slopes", "l03_tensors", "l04_next_byte", "l10_attention")
 
 
 @cache
