@@ -76,9 +76,8 @@ class TerminalSink:
     def _guess(self, choices: int) -> int | None:
         """A number from the keyboard; None for an empty line or the end of the input."""
         while True:
-            print(
-                f"  your guess, 1 to {choices} (Enter shows the answer): ", end="", file=self.screen.stream, flush=True
-            )
+            self.screen.stream.write(f"  your guess, 1 to {choices} (Enter shows the answer): ")
+            self.screen.stream.flush()
             line = self.keys.readline() if self.keys else ""
             if not line.strip():
                 return None
