@@ -200,7 +200,7 @@ UNBROADCAST = exercise(
     [
         Mistake("dy.sum(axis=repeated", "dy.mean(axis=repeated", "entries that share one result"),
         Mistake("if size == 1)", "if size == 1 and axis >= added)", "reshape|fit"),
-        Mistake("_refuse_misfit(dy.shape, before, shape)", "before = before", "refuse"),
+        Mistake("refuse_misfit(dy.shape, before, shape)", "before = before", "refuse"),
     ],
 )
 

@@ -107,6 +107,30 @@ def test_undo_keeps_what_was_not_checked_yet(workspace):
     assert read(workspace) == b"x = 3  # not checked\n"
 
 
+def test_back_and_forth_pushes_nothing_out(workspace):
+    for n in range(5):
+        saved(workspace, f"x = {n}\n")
+        history.keep(workspace, LESSON)
+    for _ in range(30):
+        history.undo(LESSON, workspace)
+    assert sorted(kept(workspace)) == [f"x = {n}\n".encode() for n in range(5)]
+
+
+def test_a_save_between_reading_and_resetting_wins(workspace, monkeypatch):
+    parsed = Workspace.parsed
+
+    def slow(self, lesson):
+        found = parsed(self, lesson)
+        saved(workspace, "# saved\n# meanwhile\nx = 1\n")
+        return found
+
+    saved(workspace, "def attend(q):\n    return 'mine'\n")
+    monkeypatch.setattr(Workspace, "parsed", slow)
+    with pytest.raises(LearnError, match="has just been saved by another program"):
+        history.reset(ALL["10.2"], workspace)
+    assert read(workspace) == b"# saved\n# meanwhile\nx = 1\n"
+
+
 def test_undo_brings_back_a_deleted_file(workspace):
     saved(workspace, "x = 1\n")
     history.keep(workspace, LESSON)

@@ -181,6 +181,22 @@ def test_a_terminal_that_is_closed_ends_the_loop(learner):
     assert one.ends() != 0
 
 
+def test_another_width_and_back_from_ctrl_z(learner):
+    import fcntl
+    import struct
+    import termios
+
+    one = learner("10")
+    one.sees("Still to be written", "n next | h hint | x reset | u undo | l list | q quit")
+    fcntl.ioctl(one.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 40, 0, 0))
+    one.seen = ""
+    one.sees("Still to be written")
+    assert max(len(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row)) for row in one.seen.splitlines()[1:3]) <= 40
+    one.seen = ""
+    os.kill(one.process.pid, signal.SIGCONT)  # what fg sends
+    one.sees("Still to be written")
+
+
 def test_two_terminals_on_one_folder(learner):
     first, second = learner("10"), learner("10")
     first.sees("Still to be written")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,6 +65,9 @@ def test_an_answer_over_several_lines_goes_with_all_of_them():
     text = stub.task(slot)
     assert "dw = " not in text and "Shapes: q, dout and dq" in text
     assert "\n\n\n" not in text
+    doc = "Do.\n\nForward   y = x\nBackward  dx = dy, where\n          it is so;\nand so on\nShapes    x -> y\n\nMore."
+    slot = SimpleNamespace(docstring=doc, part="", op=None)
+    assert stub.task(slot) == "Do.\n\nForward   y = x\nShapes    x -> y\n\nMore."
 
 
 def test_imports_are_what_may_be_used_without_what_is_written_here():

@@ -10,7 +10,7 @@ import pytest
 from tinyllm.errors import LearnError
 from tinyllm.learn import watch as module
 from tinyllm.learn.exercise import Exercise, Lesson
-from tinyllm.learn.keys import END
+from tinyllm.learn.keys import END, REDRAW
 from tinyllm.learn.screen import page_text
 from tinyllm.learn.watch import Watch
 
@@ -76,6 +76,7 @@ class View:
     def __init__(self):
         self.pages = []
         self.feet = []
+        self.changed = False
 
     def show(self, page):
         self.pages.append(page_text(page))
@@ -85,6 +86,10 @@ class View:
 
     def foot(self, menu, where, status):
         self.feet.append((menu, where, status))
+
+    def resized(self):
+        now, self.changed = self.changed, False
+        return now
 
     @property
     def last(self):
@@ -286,6 +291,20 @@ def test_quitting_ends_the_loop_and_the_check(loop, key):
     loop.keys.waiting.append(key)
     assert loop.run() == 0
     assert not loop.worker.busy
+
+
+def test_another_size_draws_the_verdict_again(loop):
+    loop.desk.write("return 41")
+    loop.open(ONE)
+    verdicts(loop, 1)
+    pages = len(loop.view.pages)
+    loop.view.width, loop.view.changed, loop.looked = 30, True, 0
+    loop.turn()
+    assert len(loop.view.pages) == pages + 1
+    assert max(map(len, loop.view.last.splitlines()[1:])) < 30
+    press(loop, REDRAW)
+    assert len(loop.view.pages) == pages + 2
+    assert loop.session.taken == ["failed"]
 
 
 def test_notes_stand_beside_the_verdict_once(loop):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import py_compile
 import sys
 import traceback
+import types
 
 import numpy as np
 import pytest
 
+from tinyllm import kernels
 from tinyllm.errors import LearnError
+from tinyllm.learn import exercises
 from tinyllm.learn.slot import Slot
-from tinyllm.learn.stub import function_stub
+from tinyllm.learn.stub import function_stub, imports
 from tinyllm.learn.swap import swap
 from tinyllm.learn.workspace import Workspace
 from tinyllm.nn import attention
@@ -116,6 +121,24 @@ def test_load_is_fresh_each_time(workspace, course):
     assert workspace.load(ALL["10.2"])() == 2
     assert not (workspace.folder / "__pycache__").exists()
     assert not [name for name in sys.modules if name.split(".")[0] == "my"]
+
+
+def test_a_compilation_that_python_left_is_not_taken(workspace, course):
+    """It knows its source by the second and the size."""
+    path = written(workspace, course, "def attend(): return 1\n")
+    status = path.stat()
+    py_compile.compile(str(path))
+    path.write_text("def attend(): return 2\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert workspace.load(ALL["10.2"])() == 2
+
+
+def test_modules_of_that_name_that_are_loaded_stay(workspace, course, monkeypatch):
+    theirs = types.ModuleType("my")
+    monkeypatch.setitem(sys.modules, "my", theirs)
+    written(workspace, course, "import my\ndef attend(): return my\n")
+    assert workspace.load(ALL["10.2"])() is not theirs
+    assert sys.modules["my"] is theirs
 
 
 def test_files_of_the_folder_import_each_other_afresh(workspace, course):
@@ -232,3 +255,36 @@ def test_states(workspace, course):
     path.write_text(path.read_text().replace('raise NotImplementedError("10.2")', "return None"))
     assert workspace.state(ALL["10.2"]) == "written"
     assert workspace.state(ALL["10.3"]) == "stub"
+
+
+# the course's own lessons
+
+
+def test_the_lessons_import_every_name_once():
+    """Two functions of one name would stand in each other's way in the learner's file."""
+    for lesson in exercises.lessons():
+        names = [
+            alias.asname or alias.name
+            for node in ast.parse("\n".join(imports(lesson.exercises))).body
+            for alias in node.names
+        ]
+        written_here = [Slot.of(exercise.slot).name for exercise in lesson.exercises]
+        assert len(set(names + written_here)) == len(names + written_here), lesson.number
+
+
+@pytest.mark.parametrize("lesson", exercises.lessons(), ids=lambda lesson: lesson.number)
+def test_a_file_of_the_librarys_answers_runs_the_stack_to_the_bit(lesson, tmp_path):
+    """What a learner has who wrote just what the library has: in their file, in the library's place."""
+    from .test_swap import on_the_references, same_bits, work
+
+    workspace = Workspace(tmp_path / "my")
+    path = workspace.start(lesson)
+    text = path.read_text(encoding="utf-8")
+    for exercise in lesson.exercises:
+        text = text.replace(function_stub(exercise), Slot.of(exercise.slot).solution())
+    path.write_text(text, encoding="utf-8")
+    with kernels.use("numpy"):  # in the file a kernel calls another through its door
+        with on_the_references(lesson.exercises):
+            expected = work()
+        with swap({exercise: workspace.load(exercise) for exercise in lesson.exercises}):
+            assert same_bits(work(), expected)

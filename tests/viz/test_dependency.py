@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pytest
 
 from tinyllm.errors import RangeError, ShapeError
-from tinyllm.viz import Feeds, draw_dependencies
+from tinyllm.viz import Feeds, dependency_page, draw_dependencies
 
 
 def bias():
@@ -56,6 +59,15 @@ def test_what_cannot_be_drawn_is_refused(change, error, message):
         Feeds(**{**good, **change})
 
 
-def test_nothing_at_all_is_refused():
+@pytest.mark.parametrize("draw", [draw_dependencies, dependency_page])
+def test_nothing_at_all_is_refused(draw):
     with pytest.raises(ShapeError, match="nothing to draw"):
-        draw_dependencies([])
+        draw([])
+
+
+def test_the_page_holds_every_tie_and_loads_nothing():
+    html = dependency_page([bias()], title="<b>")
+    (row,) = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL).group(1))["rows"]
+    assert row["feeds"] == [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1]]
+    assert row["shapes"] == [[3], [2, 3]] and row["chosen"] == 1
+    assert "<b>" not in html and "default-src 'none'" in html and "http" not in html.replace("http-equiv", "")

@@ -6,6 +6,7 @@ the feature fails, every input without it passes, and there are both.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -50,20 +51,31 @@ def _ties(trial: Trial) -> bool:
     return any(np.unique(a).size < a.size for a in _inputs(trial, "f"))
 
 
+_NO_AXIS = object()
+
+
 def _axis(trial: Trial) -> Any:
-    return trial.sample.params.get("axis", trial.sample.params.get("axes"))
+    """Return the axis of a call, by default the function's own; _NO_AXIS where it takes none."""
+    slot = trial.problem.slot
+    formal = inspect.signature(slot.op.forward if slot.op is not None else slot.function).parameters
+    for name in ("axis", "axes"):
+        if name in formal:
+            return trial.sample.params.get(name, formal[name].default)
+    return _NO_AXIS
+
+
+def _counted(trial: Trial) -> int | None:
+    """Return the number of the one axis that is asked for, from the front; None where there is no such thing."""
+    axis, rank = _axis(trial), _rank(trial)
+    return axis % rank if isinstance(axis, int) and rank else None
 
 
 def _not_last(trial: Trial) -> bool:
-    axis = _axis(trial)
-    rank = max((a.ndim for a in _inputs(trial, "f")), default=0)
-    return axis is not None and axis not in (-1, rank - 1, (-1,), (rank - 1,))
+    return _counted(trial) not in (None, _rank(trial) - 1)
 
 
 def _not_first(trial: Trial) -> bool:
-    rank = max((a.ndim for a in _inputs(trial, "f")), default=0)
-    axis = trial.sample.params.get("axis", -1)
-    return isinstance(axis, int) and rank > 0 and axis % rank != 0
+    return _counted(trial) not in (None, 0)
 
 
 def _kept(trial: Trial) -> bool:
@@ -71,7 +83,7 @@ def _kept(trial: Trial) -> bool:
 
 
 def _dropped(trial: Trial) -> bool:
-    return _axis(trial) is not None and not _kept(trial)
+    return _axis(trial) not in (None, _NO_AXIS) and not _kept(trial)
 
 
 def _rank(trial: Trial) -> int:

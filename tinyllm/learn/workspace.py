@@ -10,7 +10,6 @@ import ast
 import contextlib
 import importlib
 import importlib.util
-import linecache
 import os
 import sys
 import traceback
@@ -203,7 +202,6 @@ class Workspace:
         """Run a lesson's file as a module of the package ``my``, and leave no trace in ``sys.modules``."""
         path, shown = self.file(lesson), self.shown(lesson)
         name = f"{PACKAGE}.{path.stem}"
-        linecache.checkcache(str(path))  # a traceback is to show the file as it is now
         loader = _Fresh(name, str(path))
         module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
         module.__file__ = str(path)

@@ -17,22 +17,23 @@ from ..swap import swap
 SUBSETS = 20
 
 
-def r8_subsets(lesson: Lesson, work: Callable[[], list[Any]] | None = None) -> list[str]:
+def r8_subsets(lesson: Lesson, work: Callable[[], list[Any]] | None = None, count: int = SUBSETS) -> list[str]:
     """Return what goes wrong when only this lesson is solved, or any of 20 random subsets of the course.
 
     A tiny model is trained for two steps with copies of the library's own functions in the slots: its losses and
     weights have to be those of the library, to the bit.
 
     Args:
-        lesson: its exercises are in every subset, as many as the draw takes.
+        lesson: its exercises alone are one of the subsets.
         work: what is to be the same; by default those two steps.
+        count: how many subsets are drawn.
     """
     work = work or two_steps
     complaints = []
     rng = np.random.default_rng([8, int(lesson.number)])
     everything = list(exercises())
     chosen = [list(lesson.exercises)]
-    for _ in range(SUBSETS):
+    for _ in range(count):
         size = int(rng.integers(1, len(everything) + 1)) if everything else 0
         chosen.append([everything[i] for i in sorted(rng.permutation(len(everything))[:size])])
     with kernels.use("numpy"):
