@@ -123,6 +123,26 @@ def test_a_novice_with_the_usual_errors(learner):
     assert one.file.read_text() == stub.replace(STUB, RIGHT)
 
 
+def test_an_expert_who_writes_the_whole_lesson_at_once(learner, tmp_path):
+    from tinyllm.learn.exercises import lesson
+    from tinyllm.learn.slot import Slot
+
+    slots = [Slot.of(one.slot) for one in lesson("10").exercises]
+    head = "import numpy as np\n\nfrom tinyllm.kernels.attention import flip, softmax\n\n\n"
+    one = learner("10")
+    one.sees("Still to be written")
+    one.saves(head + "\n\n\n".join(slot.solution() for slot in slots))
+    one.sees("10.1 has passed.", "lesson 10: 1/5")
+    for k in range(2, 6):
+        one.types("n")
+        one.sees(f"10.{k} has passed.", f"lesson 10: {k}/5")
+    assert "Lesson 10 is done. Its end, on your own code: tinyllm learn run 10 --mine" in one.look()
+    one.types("n")
+    one.sees("Still to be written", "is new: open it in your editor")
+    one.types("q")
+    assert one.ends() == 0
+
+
 def test_the_terminal_is_as_it_was(learner):
     import termios
 

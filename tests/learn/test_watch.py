@@ -154,6 +154,7 @@ def test_a_save_brings_a_verdict_and_nothing_else_does(loop):
     verdicts(loop, 2)
     assert "99.1 has passed." in loop.view.last
     assert "Because sums undo copies." in loop.view.last
+    assert "is done" not in loop.view.last
     assert loop.exercise is ONE  # it never goes on by itself
 
 
@@ -229,6 +230,14 @@ def test_next_asks_first_while_it_is_open(loop):
     assert loop.exercise is ONE
     press(loop, "n")
     assert loop.exercise is TWO
+
+
+def test_the_last_exercise_of_a_lesson_shows_the_way_to_its_end(loop):
+    loop.desk.write("return 42")
+    loop.session.done.add("99.2")
+    loop.open(ONE)
+    verdicts(loop, 1)
+    assert "Lesson 99 is done. Its end, on your own code: tinyllm learn run 99 --mine" in loop.view.last
 
 
 def test_next_after_passing_goes_on_at_once(loop):

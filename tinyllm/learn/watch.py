@@ -120,7 +120,10 @@ class Watch:
         self.counts = self.session.count(lesson), self.session.count()
         if not self.session.started(lesson):
             path = self.session.start(lesson)
-            self.news.append(f"{path.parent.name}/{path.name} is new: open it in your editor.")
+            self.news += [
+                f"{path.parent.name}/{path.name} is new: open it in your editor.",
+                f"The text of the lesson, {lesson.title}: tinyllm learn show {lesson.number}",
+            ]
         self.signature = self.look_at_files()
         self.check()
 
@@ -179,8 +182,14 @@ class Watch:
         if verdict.passed:
             page += [[("", "")], [(f"{self.exercise.id} has passed.", "bold green")]]
             page += paragraph(self.exercise.explain, width, "  ")
+            lesson, (done, every) = lesson_of(self.exercise), self.counts[0]
+            if done == every:
+                command = f"tinyllm learn run {lesson.number} --mine"
+                text = f"Lesson {lesson.number} is done. Its end, on your own code: {command}"
+                page += [[("", "")], *paragraph(text, width, "", "bold")]
+        page += [[("", "")]] if self.said else []
         for sentence in self.said:
-            page += [[("", "")], *paragraph(sentence, width, "", "yellow")]
+            page += paragraph(sentence, width, "", "yellow")
         self.view.show(page)
         self.foot()
 
