@@ -49,6 +49,9 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
         form = of_difference(failed, name) if failed is not None and name in failed.wrong else ""
         if not form or (failed is not None and failed.wrong[name].kind == "nan"):
             found += _of_results(function, trials, name)
+            for other in dict.fromkeys(n for t in trials for n in t.wrong if n != name):
+                if not found and not form:
+                    found += [f"{other}: {sentence}" for sentence in _of_results(function, trials, other)]
         found += [] if found else [form]
     if not any(found):
         found += list(when.parted(trials, name))[:1]
