@@ -49,6 +49,10 @@ class Shown:
 
     add = show
 
+    def resized(self) -> bool:
+        """Never."""
+        return False
+
     def foot(self, menu: Any, where: str, status: str) -> None:
         """Do nothing: the page says it all."""
 

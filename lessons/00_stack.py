@@ -9,9 +9,9 @@
 # A language model does one thing: it reads a text and says how likely each possible next piece is. Chat, code,
 # search: all of that is this one thing, again and again.
 #
-# In ten minutes you see every stage of it at work: text becomes numbers, a GPT learns, you look inside of it, it
-# writes, and its slopes are checked. You write one small function at the end, and it will measure every model of this
-# course. Nothing has to be understood yet. Each stage has a lesson of its own, in which you build it.
+# In ten minutes you see the main stages at work: text becomes numbers, a GPT learns, you look inside of it, it writes,
+# and its slopes are checked. At the end you write one small function, and it will measure every model of this course.
+# Nothing has to be understood yet: each stage has a lesson of its own, in which you build it.
 
 # %%
 import numpy as np
@@ -67,7 +67,10 @@ text = as_text(told)
 words = train_bpe(text, 353)
 first = words.encode(told[0] + "\n")
 pieces = [words.decode_bytes([i]) for i in first]
-fig(viz.draw_tokens(viz.TokenText("353 tokens", first, pieces), ids=True, title="A story in tokens"))
+fig(
+    viz.draw_tokens(viz.TokenText("353 tokens", first, pieces), ids=True, title="A story in tokens"),
+    alt="The first story in colored boxes, one for each token: nearly every word is one token, with its number below.",
+)
 claim("tokens of the first story", len(first), near=19)
 
 # %% rows of numbers: the line end before a story, then the story
@@ -107,7 +110,7 @@ claim("the loss before training", before, near=float(np.log(353)), within=0.3)
 # %%
 optimizer = AdamW(model.parameters(), lr=1e-2)
 rng = np.random.default_rng(2)
-steps = 200 if quick() else 400
+steps = 150 if quick() else 400
 losses = []
 for step in range(steps):
     batch = rows[rng.integers(len(rows), size=32)]  # 32 stories
@@ -126,8 +129,8 @@ subtitle = f"the stories leave {floor:.2f} nats a token open; on unseen stories 
 fig(viz.draw_loss(viz.LossCurve(range(steps), losses, title="A GPT learns", subtitle=subtitle)))
 
 # %% [markdown]
-# The curve falls in stairs. First it learns which words there are and their order. The last stair is the interesting
-# one: there it finds out that the end of a story repeats its beginning, and where to look.
+# The curve falls twice. The steep fall is for the words and their order. The second one is small, and it is the
+# interesting one: there the GPT finds out that the end of a story repeats its beginning, and where to look.
 
 # %% picture: where it looks
 with tl.no_grad():
@@ -151,6 +154,10 @@ say(
     f"{best['color']:.0%} when it is due, the thing {best['thing']:.0%}. Nobody told it to; lesson 10 builds this."
 )
 claim("attention to the right word, the least of the three", min(best.values()), above=0.4)
+
+# %% [markdown]
+# The same head has a second job. Look at the row of the full stop after the first sentence: the next word is She or He,
+# and to know which, it looks at the name.
 
 # %% [markdown]
 # ## It writes
@@ -185,7 +192,7 @@ claim("share of its stories that make sense", sense, above=0.5 if quick() else 0
 exact = GPT(config, np.random.default_rng(0))
 exact.load_state_dict(model.state_dict())
 exact.astype(np.float64)
-few = others[:2]
+few = others[:1, :12]  # the beginning of a story
 report = tl.gradcheck(lambda *_: exact.loss(few[:, :-1], few[:, 1:]), list(exact.parameters()))
 claim("every gradient agrees with the measured slope to nine digits", report.error < 1e-9)
 say(f"{len(report.findings)} arrays of numbers, all checked by {report.method}.")
@@ -220,8 +227,11 @@ saved = price["one word back"] - price["this GPT"]
 claim("bits a byte that the GPT saves over one word back", saved, above=0.1)
 say(
     f"The GPT pays {price['this GPT']:.3f} bits for a byte, one word back {price['one word back']:.3f}. The stories "
-    f"leave {least:.3f} open: no model can pay less, however large it is."
+    f"leave {least:.3f} open: on average no model can pay less, however large it is."
 )
+
+# %% picture: one box is yours
+fig(viz.draw_stack(stack_map({"00.1"}, title="The stack, when your function has passed its check")))
 
 # %% [markdown] explain: what you have seen
 # Text, tokens, a model, its loss, its slopes, a step: that is training. A text, probabilities, a draw, append: that
@@ -233,5 +243,5 @@ say(
 # %% [markdown] next: where to go from here
 # - **From the ground up:** lesson 01 builds the instrument that checks every slope.
 # - **Straight to the heart:** lesson 10, attention. Whatever you have not written yet the library fills in.
-# - **Look around:** `tinyllm tour` walks through the same stages on a text of yours.
+# - **Look around:** `tinyllm tour` watches a larger GPT learn from a longer text, and checks its gradients.
 # - **Play:** give the GPT two layers, or eight heads, or a tenth of the stories. What does it pay then?

@@ -3,7 +3,7 @@
 #
 # **When one number is used in many places, what does it owe, and to whom?**
 #
-# 75 minutes. Builds on lesson 01. Any computer will do. The payoff takes 10 seconds.
+# 75 minutes. Builds on lesson 01. Any computer will do. The payoff takes 5 seconds.
 
 # %% [markdown]
 # Add four biases to three rows of numbers. NumPy lets you write `x + b`, and quietly uses each bias three times. That
@@ -63,7 +63,8 @@ rows = [
     ("y = a @ b", "a", a, lambda a: a @ c, (1, 0)),
     ("y = a @ b", "b", c, lambda b: a @ b, (1, 2)),
 ]
-fig(viz.draw_dependencies([viz.Feeds(op, name, "y", feeds(f, of), of.shape, one) for op, name, of, f, one in rows]))
+ties = [viz.Feeds(op, name, "y", feeds(f, of), of.shape, one) for op, name, of, f, one in rows]
+fig(viz.draw_dependencies(ties))
 
 # %% [markdown]
 # Here is the one rule behind all six. An entry `x_i` feeds some entries `y_j`, each with a slope. If dy says how the
@@ -74,10 +75,10 @@ fig(viz.draw_dependencies([viz.Feeds(op, name, "y", feeds(f, of), of.shape, one)
 # Used three times: three terms. Used once: one term. Not used: zero. **[[backward pass|The way back]] collects from
 # wherever the way forward has sent.** What follows are five ways to compute that sum without loops.
 #
-# **1. Broadcasting.** In the forward pass one entry was copied to many places; so now its gradient is the sum of what
-# those places send back. [[broadcasting|Broadcasting]] copies in two ways. It puts new axes in front, as for b above,
-# and it stretches axes of size 1: (3, 1) against (3, 4) becomes (3, 4). Both are summed over, and the result has the
-# shape that the value had.
+# **Rule 1: broadcasting.** In the forward pass one entry was copied to many places; so now its gradient is the sum of
+# what those places send back. [[broadcasting|Broadcasting]] copies in two ways. It puts new axes in front, as for b
+# above, and it stretches axes of size 1: (3, 1) against (3, 4) becomes (3, 4). Both are summed over, and the result has
+# the shape that the value had.
 
 # %% build: the bill itself
 build("03.1")
@@ -95,9 +96,9 @@ for shape in ((4,), (3, 1), (1, 4), (1, 1)):
 # compact way to say what a [[gradient]] rule must do. The engine calls your `unbroadcast` after every op, so no op has
 # to think of it again.
 #
-# **2. Sums.** In the forward pass `y = x1 + x2 + x3`; so now each of them gets dy, in full. Summing and copying are
-# each other's way back. There is one trap: dy has lost the axes that were summed away, and needs them back, with size
-# 1, before it can be copied along them.
+# **Rule 2: sums.** In the forward pass `y = x1 + x2 + x3`; so now each of them gets dy, in full. Summing and copying
+# are each other's way back. There is one trap: dy has lost the axes that were summed away, and needs them back, with
+# size 1, before it can be copied along them.
 
 # %% build: the way back of a sum
 build("03.2")
@@ -111,7 +112,7 @@ predict(
 )
 
 # %% [markdown]
-# **3. Maxima.** In the forward pass only the largest entry got through; so now only it is paid. Where several are
+# **Rule 3: maxima.** In the forward pass only the largest entry got through; so now only it is paid. Where several are
 # largest there is a kink, and the slope depends on the side you come from. We let them share equally: then the order of
 # the entries does not matter.
 
@@ -124,14 +125,18 @@ leaders.max().backward()
 claim("each of two leaders gets one half", np.array_equal(leaders.grad, [0, 0.5, 0.5]))
 
 # %% [markdown]
-# **4. Products of matrices.** `y_mn = sum_k a_mk b_kn`. The picture says that `a_mk` feeds row m of y, and the formula
-# says with which slopes: `b_kn`. So `da_mk = sum_n dy_mn b_kn`, which is a product of matrices again:
+# **Rule 4: products of matrices.** `y_mn = sum_k a_mk b_kn`. The picture says that `a_mk` feeds row m of y, and the
+# formula says with which slopes: `b_kn`. So `da_mk = sum_n dy_mn b_kn`, which is a product of matrices again:
 #
 #     da = dy b^T       (M, N) (N, K) -> (M, K), the shape of a
 #     db = a^T dy       (K, M) (M, N) -> (K, N), the shape of b
 #
-# The shapes leave no other choice, and that is how most people remember it. One product forward, two of the same size
-# going back: this is why training a model costs three times what running it does.
+# The shapes leave no other choice, and that is how most people remember it. One thing to watch: NumPy takes a vector on
+# the left as one row, and on the right as one column. `as_matrices` and `as_given`, which your file imports, add those
+# axes and take them away again.
+#
+# One product forward, two of the same size going back: this is why training a model costs three times what running it
+# does.
 
 # %% build: the way back of a product
 build("03.4")
@@ -145,8 +150,9 @@ predict(
 )
 
 # %% [markdown]
-# **5. Picking entries out.** In the forward pass y took copies from some places; so now dy is put back at those places,
-# and where a place was picked twice both parts are added. It reads like one line of NumPy, and here is its trap.
+# **Rule 5: picking entries out.** In the forward pass y took copies from some places; so now dy is put back at those
+# places, and where a place was picked twice both parts are added. It reads like one line of NumPy, and here is its
+# trap.
 
 # %% the line that loses money
 key, dy = np.array([0, 2, 2]), np.ones(3)
@@ -243,6 +249,8 @@ say(f"""
 # shapes fit, no error is raised, and the network learns, only worse. That is why lesson 01 came first.
 
 # %% [markdown] next: where to go from here
+# - `viz.dependency_page(ties)` returns the picture from the beginning as one HTML page. Write it to a file, open it,
+#   and point at a cell: on the left to see what it feeds, on the right to see what it is made of.
 # - `pytest --mine tests/autograd` holds your five functions to all tests of the library's own engine.
 # - `tinyllm learn solution 03.4` sets yours beside the library's. It joins all rows of a stack into one large product;
 #   see why that pays.

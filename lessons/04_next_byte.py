@@ -129,6 +129,9 @@ claim("raising a whole row by 10,000 changes no probability", moved < 1e-9)
 #     -log (exp(x_target) / sum_j exp(x_j))  =  logsumexp(x) - x_target
 #
 # That is how it should be calculated: a probability that rounds to zero would cost infinity.
+#
+# Some rows may not count, such as padding: their target is `ignore_index`. The function `counted_rows`, at the top of
+# your file, says which rows do, and refuses targets that are out of range.
 
 # %% build: the price of what came
 build("04.4")

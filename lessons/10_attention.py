@@ -3,7 +3,7 @@
 #
 # **How can a position choose what to read?**
 #
-# 75 minutes. Builds on lessons 03 and 04. Any computer will do. The payoff takes 15 seconds.
+# 75 minutes. Builds on lessons 03 and 04. Any computer will do. The payoff takes 10 seconds.
 
 # %% [markdown]
 # Here is a task that a child can do: read a word, then write it backward.

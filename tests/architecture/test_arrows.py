@@ -30,6 +30,7 @@ ARROWS = {
     "server": {"generate", "client"},
     "viz": set(),
 }
+CONVERTERS = {"jupytext", "nbclient", "nbconvert", "nbformat", "markdown_it", "IPython"}  # the extra "lessons"
 ANYTHING = {"cli", "learn", "__main__"}
 THIRD_PARTY = {
     "errors": set(),
@@ -39,6 +40,7 @@ THIRD_PARTY = {
     "viz": {"numpy", "matplotlib"},
     "cli": {"numpy", "rich", "matplotlib", "numba"},
     "client": set(),
+    "learn": {"numpy", "matplotlib", "rich", *CONVERTERS, "pytest"},  # the last ones only where they are asked for
 }
 STANDARD = set(sys.stdlib_module_names)
 MODULES = sorted(PACKAGE.rglob("*.py"))

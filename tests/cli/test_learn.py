@@ -240,3 +240,11 @@ def test_the_help_lists_the_commands(tinyllm):
     out = tinyllm("learn", "--help").out
     for word in ("learn start", "learn check", "learn undo", "learn export-progress"):
         assert f"  {word} " in out
+
+
+def test_dev_check_runs_the_gates_that_are_asked_for(tinyllm):
+    done = tinyllm("learn", "dev", "check", "00", "--gates", "r1,R2")
+    assert (done.code, done.err) == (0, "")
+    assert [line.split()[:2] for line in done.out.splitlines()] == [["ok", "R1"], ["ok", "R2"]]
+    assert "there is no gate 'R77'" in tinyllm("learn", "dev", "check", "00", "--gates", "R77").err
+    assert tinyllm("learn", "dev", "chek").code == 2

@@ -119,6 +119,7 @@ def test_scores_beyond_the_range_of_exp(rng, dtype):
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-5)
 
 
+@pytest.mark.compiled
 def test_future_keys_do_not_matter(rng):
     q, k, v, _ = draw(rng, 1, 2, 2, 80, 80, 8, dtype=np.float32)
     with kernels.use("numba"):
@@ -184,6 +185,7 @@ def test_views_and_copies_give_the_same_bits(case, rng, dtype):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.compiled
 def test_results_lie_in_memory_as_the_engine_needs_them(rng):
     B, H, K, T, D = 2, 6, 2, 40, 8
     q, k, v, dout = draw(rng, B, H, K, T, T, D, dtype=np.float32)
@@ -212,6 +214,7 @@ def test_one_thread_and_two_give_the_same_bits(case, rng):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.compiled
 def test_what_lies_outside_of_the_window_is_not_even_read(rng):
     """Whole tiles away from what a query sees: a NaN there, times a weight of zero, would show."""
     q, k, v, dout = draw(rng, 1, 1, 1, 500, 500, 8, dtype=np.float32)

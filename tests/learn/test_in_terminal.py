@@ -8,8 +8,9 @@ import pytest
 
 from tinyllm import viz
 from tinyllm.cli.screen import Screen
-from tinyllm.learn.in_terminal import TerminalSink, linkless, markdown, plain
+from tinyllm.learn.in_terminal import TerminalSink, markdown
 from tinyllm.learn.lesson import Claim, Question
+from tinyllm.learn.plain_text import linkless, plain, plain_lines
 
 QUESTION = Question("How many?", ("four", "ten"), 1, "One more a row.")
 
@@ -51,9 +52,12 @@ def test_a_picture_becomes_a_file_and_its_words_are_printed(tmp_path):
 
 def test_plain_text_has_no_marks_and_code_stays_as_it_is():
     shown = sink()
-    markdown(shown.screen, "## Head\n\nA **bold** [[logits]]\nin two lines.\n\n```python\nx  = 1\n```\n\n- one\n- two")
+    markdown(
+        shown.screen,
+        "## Head\n\nA **bold** [[logits]]\nin two lines.\n\n```python\nx  = 1\n\ny = 2\n```\n\n- one\n- two",
+    )
     assert shown.screen.stream.getvalue().split("\n") == [
-        "Head", "A bold logits in two lines.", "```python", "x  = 1", "```", "- one", "- two", "",
+        "== Head", "", "A bold logits in two lines.", "", "    x  = 1", "", "    y = 2", "", "- one", "- two", "",
     ]  # fmt: skip
 
 
@@ -85,3 +89,22 @@ def test_an_exercise_is_named_with_its_file_and_its_commands():
 def test_marks_and_links_leave_their_words():
     assert plain("see [the page](pages/10.md) and ![a curve](x.svg)") == "see the page and a curve"
     assert linkless("[[a|b]] [[c]]s") == "b cs"
+
+
+def test_blocks_keep_what_belongs_together():
+    text = (
+        "One\ntwo.\n```text\n a\n\n b\n```\n1. first\n   goes on\n2. second\n\n> **Holds** x  \n> **Holds** y\n\n| a |"
+    )
+    assert plain_lines(text, 40) == [
+        "One two.", "", "     a", "", "     b", "", "1. first goes on", "2. second", "", "> Holds x",
+        "> Holds y", "", "| a |",
+    ]  # fmt: skip
+
+
+def test_lines_are_as_wide_as_the_screen_and_hang_below_their_sign():
+    assert plain_lines("- one two three four", 13) == ["- one two", "  three four"]
+    assert plain_lines("> one two three four", 10) == ["> one two", "> three", "> four"]
+    assert plain_lines("    x = 1  # indented code is left alone, however long it may be", 20)[0].startswith(
+        "    x = 1"
+    )
+    assert plain_lines("") == []

@@ -10,7 +10,7 @@ import pytest
 from tinyllm.errors import LearnError
 from tinyllm.learn import watch as module
 from tinyllm.learn.exercise import Exercise, Lesson
-from tinyllm.learn.keys import END
+from tinyllm.learn.keys import END, REDRAW
 from tinyllm.learn.screen import page_text
 from tinyllm.learn.watch import Watch
 
@@ -76,6 +76,7 @@ class View:
     def __init__(self):
         self.pages = []
         self.feet = []
+        self.changed = False
 
     def show(self, page):
         self.pages.append(page_text(page))
@@ -85,6 +86,10 @@ class View:
 
     def foot(self, menu, where, status):
         self.feet.append((menu, where, status))
+
+    def resized(self):
+        now, self.changed = self.changed, False
+        return now
 
     @property
     def last(self):
@@ -149,6 +154,7 @@ def test_a_save_brings_a_verdict_and_nothing_else_does(loop):
     verdicts(loop, 2)
     assert "99.1 has passed." in loop.view.last
     assert "Because sums undo copies." in loop.view.last
+    assert "is done" not in loop.view.last
     assert loop.exercise is ONE  # it never goes on by itself
 
 
@@ -226,6 +232,14 @@ def test_next_asks_first_while_it_is_open(loop):
     assert loop.exercise is TWO
 
 
+def test_the_last_exercise_of_a_lesson_shows_the_way_to_its_end(loop):
+    loop.desk.write("return 42")
+    loop.session.done.add("99.2")
+    loop.open(ONE)
+    verdicts(loop, 1)
+    assert "Lesson 99 is done. Its end, on your own code: tinyllm learn run 99 --mine" in loop.view.last
+
+
 def test_next_after_passing_goes_on_at_once(loop):
     loop.desk.write("return 42")
     loop.open(ONE)
@@ -286,6 +300,20 @@ def test_quitting_ends_the_loop_and_the_check(loop, key):
     loop.keys.waiting.append(key)
     assert loop.run() == 0
     assert not loop.worker.busy
+
+
+def test_another_size_draws_the_verdict_again(loop):
+    loop.desk.write("return 41")
+    loop.open(ONE)
+    verdicts(loop, 1)
+    pages = len(loop.view.pages)
+    loop.view.width, loop.view.changed, loop.looked = 30, True, 0
+    loop.turn()
+    assert len(loop.view.pages) == pages + 1
+    assert max(map(len, loop.view.last.splitlines()[1:])) < 30
+    press(loop, REDRAW)
+    assert len(loop.view.pages) == pages + 2
+    assert loop.session.taken == ["failed"]
 
 
 def test_notes_stand_beside_the_verdict_once(loop):

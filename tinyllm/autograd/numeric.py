@@ -19,6 +19,12 @@ Array = np.ndarray[Any, Any]
 def central_difference(f: Callable[[Array], Any], x: Array, u: Array, h: float = 1e-5) -> Any:
     """Return the derivative of ``f`` at ``x`` in direction ``u``, right to about ``h`` squared.
 
+    Args:
+        f: takes an array like x; what it returns, the derivative is shaped like.
+        x: where.
+        u: the direction, an array like x: the slope of t -> f(x + t u) at t = 0 is asked for.
+        h: how far to step.
+
     Example:
         >>> bool(abs(central_difference(np.sin, np.array(1.0), np.array(1.0)) - np.cos(1.0)) < 1e-10)
         True
@@ -28,6 +34,12 @@ def central_difference(f: Callable[[Array], Any], x: Array, u: Array, h: float =
 
 def complex_step(f: Callable[[Array], Any], x: Array, u: Array, h: float = 1e-20) -> Any:
     """Return the derivative of an analytic ``f`` at ``x`` in direction ``u``, exact to rounding.
+
+    Args:
+        f: takes an array like x, of complex numbers too; what it returns, the derivative is shaped like.
+        x: where.
+        u: the direction, an array like x: the slope of t -> f(x + t u) at t = 0 is asked for.
+        h: how far to step, along the imaginary axis.
 
     Example:
         >>> bool(complex_step(np.sin, np.array(1.0), np.array(1.0)) == np.cos(1.0))

@@ -68,6 +68,7 @@ WITHIN = {
         "learn what": "say what a word means",
         "learn doctor": "find what keeps the lessons from running well",
         "learn export-progress": "print what has passed, as JSON",
+        "learn dev": "hold lessons to the course's own rules (for authors)",
     },
 }
 NAMES = [name for group in COMMANDS.values() for name in group]
@@ -168,7 +169,9 @@ def _without_command(arguments: list[str]) -> int:
 
 def module_of(name: str) -> ModuleType:
     """Import the module of one command."""
-    path = {"learn run": "learn.lesson"}.get(name, name.replace(" ", ".").replace("-", "_"))  # a package has its own run
+    path = {"learn run": "learn.lesson"}.get(
+        name, name.replace(" ", ".").replace("-", "_")
+    )  # a package has its own run
     return import_module("." + path, __package__)
 
 

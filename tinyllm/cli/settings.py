@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # option -> field of GPTConfig
 SIZES = {"layers": "n_layer", "heads": "n_head", "kv_heads": "n_kv_head", "width": "n_embd", "dropout": "dropout"}
-_OTHER = {"preset", "config", "set", "text", "out", "resume", "json", "debug", "model", *SIZES}
+_OTHER = {"preset", "config", "set", "text", "out", "resume", "json", "debug", "mine", "model", *SIZES}
 
 
 def config_of(args: argparse.Namespace) -> TrainConfig:

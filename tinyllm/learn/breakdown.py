@@ -19,6 +19,7 @@ from .call import Call
 from .problem import Problem, formal_names
 from .slot import Slot
 from .trial import Trial
+from .trouble import numba_sentence
 
 
 def is_stub(error: BaseException | None, exercise: str) -> bool:
@@ -120,6 +121,8 @@ def _sentence(error: BaseException, sizes: Mapping[str, int], named: Mapping[str
         return f"Something is None where a value is needed: {message}."
     if isinstance(error, TypeError) and "NoneType" in message:
         return f"Something is None where a number is needed; does a function that you call return nothing? ({message})"
+    if type(error).__module__.startswith("numba"):
+        return numba_sentence(str(error)) + "."
     if isinstance(error, ZeroDivisionError):
         return f"It divides by zero ({message})."
     if isinstance(error, np.exceptions.AxisError):

@@ -7,6 +7,7 @@ with the optional extra: pip install "tinyllm[lessons]".
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -17,9 +18,9 @@ from ..errors import LearnError
 from .cells import lesson_path, lessons_folder, parse
 from .exercise import Lesson
 from .html_page import html_page
-from .in_terminal import linkless
 from .page import heading
-from .show import page_text
+from .plain_text import linkless
+from .show import body, page_text
 
 FORMS = ("html", "md", "ipynb")
 
@@ -45,13 +46,23 @@ def export(lesson: Lesson, form: str, target: Path | None = None, run: bool = Fa
     if form == "html":
         text = html_page(lesson)
     elif form == "md":
-        text = page_text(lesson)
+        text = by_itself(page_text(lesson))
         _figures(lesson, target.parent)
     else:
         text = json.dumps(notebook(lesson, run), indent=1, ensure_ascii=False) + "\n"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, lambda file: file.write(text.encode("utf-8")))
     return target
+
+
+def by_itself(page: str) -> str:
+    """Return a page without links to pages that would not be beside it.
+
+    Example:
+        >>> by_itself("See [logits](glossary.md#logits) and ![a curve](figures/10-1.svg).")
+        'See logits and ![a curve](figures/10-1.svg).\\n'
+    """
+    return re.sub(r"(?<!!)\[([^\]]*)\]\((?!#)[^)\s]*\)", r"\1", body(page))
 
 
 def _figures(lesson: Lesson, folder: Path) -> None:

@@ -46,8 +46,9 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
     if failed is not None and failed.outcome.error is not None:
         found.append(told(failed.outcome.error, function, failed)[1])
     else:
-        form = of_difference(failed, name) if failed is not None and name in failed.wrong else ""
-        if not form or (failed is not None and failed.wrong[name].kind == "nan"):
+        part = next((n for n in (name, "") if failed is not None and n in failed.wrong), None)
+        form = of_difference(failed, part) if failed is not None and part is not None else ""
+        if not form or (failed is not None and part is not None and failed.wrong[part].kind == "nan"):
             found += _of_results(function, trials, name)
             for other in dict.fromkeys(n for t in trials for n in t.wrong if n != name):
                 if not found and not form:

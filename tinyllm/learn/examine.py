@@ -60,7 +60,8 @@ def examine(exercise_id: str, folder: Path) -> tuple[Verdict, str]:
 
     wanted, workspace = exercise(exercise_id), Workspace(folder)
     function = workspace.load(wanted)
-    return judge(wanted, function), workspace.source(wanted)
+    source = workspace.source(wanted)  # before the judging: what is saved meanwhile was not judged
+    return judge(wanted, function), source
 
 
 def _load() -> None:

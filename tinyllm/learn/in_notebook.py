@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .in_terminal import linkless
 from .lesson import Claim, Question
 from .markdown import exercise_box, question_box
+from .plain_text import linkless
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..cli.screen import Screen
 from .lesson import Claim, Question, quick
+from .plain_text import linkless, plain, plain_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,9 +76,8 @@ class TerminalSink:
     def _guess(self, choices: int) -> int | None:
         """A number from the keyboard; None for an empty line or the end of the input."""
         while True:
-            print(
-                f"  your guess, 1 to {choices} (Enter shows the answer): ", end="", file=self.screen.stream, flush=True
-            )
+            self.screen.stream.write(f"  your guess, 1 to {choices} (Enter shows the answer): ")
+            self.screen.stream.flush()
             line = self.keys.readline() if self.keys else ""
             if not line.strip():
                 return None
@@ -109,47 +109,14 @@ def pictures_folder() -> Path:
 def markdown(screen: Screen, text: str) -> None:
     """Print Markdown: drawn by rich, or as plain lines where there are no colors."""
     if screen.plain:
-        _lines(screen, plain(text))
+        for line in plain_lines(text, screen.width):
+            screen.line(line)
         return
     from rich.markdown import Markdown
 
     console = screen.console
     console.width = min(screen.width, 88)
     console.print(Markdown(linkless(text), code_theme="ansi_dark"))
-
-
-def _lines(screen: Screen, text: str) -> None:
-    """Paragraphs broken to the width; code, tables and lists as they stand."""
-    for block in re.split(r"\n\s*\n", text):
-        rows = block.split("\n")
-        if any(re.match(r"\s{2,}|[-*|>]|\d+\.|```", row) for row in rows):
-            for row in rows:
-                screen.line(row)
-        else:
-            screen.paragraph(" ".join(row.strip() for row in rows))
-
-
-def plain(text: str) -> str:
-    """Take the marks of Markdown off a text, and leave its words.
-
-    Example:
-        >>> plain("**Now** the [[logits]], see [the page](x.md) and `h = 1e-5`.")
-        'Now the logits, see the page and `h = 1e-5`.'
-    """
-    text = linkless(text)
-    text = re.sub(r"!?\[([^\]]*)\]\([^)\s]*\)", r"\1", text)
-    text = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
-    return re.sub(r"(?m)^#+ ", "", text)
-
-
-def linkless(text: str) -> str:
-    """Replace marks of the glossary by their words.
-
-    Example:
-        >>> linkless("[[logits|the scores]] of [[token]]s")
-        'the scores of tokens'
-    """
-    return re.sub(r"\[\[(?:[^\]|]*\|)?([^\]|]+)\]\]", r"\1", text)
 
 
 def _slug(words: str) -> str:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 END = "end"  # the terminal was closed, or the input is used up
+REDRAW = "redraw"  # the terminal shows something else by now
 
 
 class Keys(Protocol):
@@ -45,7 +46,7 @@ class SingleKeys:
 
         self.before = termios.tcgetattr(self.handle)
         self._single()
-        self.resumed = signal.signal(signal.SIGCONT, lambda *_: self._single())  # after Ctrl-Z and fg
+        self.resumed = signal.signal(signal.SIGCONT, lambda *_: self._again())  # after Ctrl-Z and fg
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,6 +56,10 @@ class SingleKeys:
         signal.signal(signal.SIGCONT, self.resumed)
         with contextlib.suppress(termios.error, OSError):
             termios.tcsetattr(self.handle, termios.TCSADRAIN, self.before)
+
+    def _again(self) -> None:
+        self._single()
+        self.waiting.append(REDRAW)
 
     def _single(self) -> None:
         import termios

@@ -59,6 +59,10 @@ class LinesView:
 
     add = show
 
+    def resized(self) -> bool:
+        """What is printed is printed."""
+        return False
+
     def foot(self, menu: list[tuple[str, str]], where: str, status: str) -> None:
         """Print what goes on, and the menu where it has changed."""
         if status:

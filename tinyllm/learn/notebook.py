@@ -201,4 +201,4 @@ def _show(session: Session, exercise: Exercise, verdict: Verdict, output: str) -
 
         yours, reference = (np.asarray(verdict.picture[key], dtype=float) for key in ("yours", "reference"))
         figure = draw_beside(Beside(yours, reference, str(verdict.picture.get("name", ""))))
-        fig(figure, alt=figure.get_label())
+        fig(figure, alt=str(figure.get_label()))

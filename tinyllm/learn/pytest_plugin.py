@@ -61,7 +61,8 @@ class Mine:
                 theirs = workspace.load(exercise)
                 places[exercise.id] = place(theirs)
             except TinyLLMError as error:  # a file that is not Python: its slots fail, the rest goes on
-                self.troubles.append(error.message)
+                self.troubles += [] if error.message in self.troubles else [error.message]
+                places[exercise.id] = "cannot be loaded"
                 theirs = _raising(error)
             functions[exercise] = self.held(theirs, Slot.of(exercise.slot).function)
         if not functions:
@@ -89,8 +90,8 @@ class Mine:
         self.on = False
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out the tests of the course itself."""
-        own = [item for item in items if item.nodeid.startswith(_OWN)]
+        """Leave out the tests of the course itself, and of compiled kernels: they step aside for the learner's."""
+        own = [item for item in items if item.nodeid.startswith(_OWN) or item.get_closest_marker("compiled")]
         if own:
             config.hook.pytest_deselected(items=own)
             items[:] = [item for item in items if item not in own]

@@ -48,7 +48,8 @@ def escapes(function: Any) -> list[str]:
     """
     found = []
     for owner, key, value in _places():
-        name = f"{getattr(owner, '__name__', 'a table')}.{key}"
+        home = owner.get("__name__", "a table") if isinstance(owner, dict) else owner.__name__
+        name = f"{home}.{key}"
         inner = getattr(value, "__func__", value)
         if isinstance(value, (list, tuple, set, frozenset)) and any(x is function for x in value):
             found.append(f"{name}, a {type(value).__name__}")

@@ -61,7 +61,12 @@ class Steady(Draw):
     """
 
     def __init__(self) -> None:
-        super().__init__(np.random.default_rng(11))
+        """Nothing is kept: every draw begins anew."""
+
+    @property
+    def rng(self) -> np.random.Generator:  # type: ignore[override]
+        """A generator that is at its beginning, whenever it is asked for."""
+        return np.random.default_rng(11)
 
     def __call__(self, *shape: int, scale: float = 1.0) -> Array:
         """Draw from a normal distribution of standard deviation ``scale``."""

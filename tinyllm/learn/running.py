@@ -64,7 +64,9 @@ class ToldSink:
 
     def say(self, text: str) -> None:
         """Print Markdown, after what stands before it."""
-        self._catch_up().say(text)
+        sink = self._catch_up()
+        sink.screen.line()
+        sink.say(text)
 
     def claim(self, claim: Claim) -> None:
         """Print a claim, after what stands before it."""

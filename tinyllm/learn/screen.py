@@ -39,7 +39,7 @@ def verdict_page(verdict: Verdict, title: str, width: int = 80, output: str = ""
     """
     page = [_head(verdict, title, width)]
     if verdict.state == "stub":
-        asked = ", ".join(line.name for line in verdict.lines if line.name != "runs")
+        asked = "; ".join(line.name for line in verdict.lines if line.name != "runs")
         return page + paragraph(f"Still to be written. It will be checked: {asked or 'that it runs'}.", width, _INDENT)
     names = max((len(line.name) for line in verdict.lines), default=0)
     for line in verdict.lines:

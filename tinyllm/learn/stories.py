@@ -32,7 +32,7 @@ def stories(rng: np.random.Generator, count: int) -> list[str]:
 
     Example:
         >>> stories(np.random.default_rng(0), 1)
-        ['Leo has a gold book. He sells it to Mia. Now Mia has the gold book.']
+        ['Leo has a blue boat. He gives it to Tom. Now Tom has the blue boat.']
     """
     return [_story(rng) for _ in range(count)]
 

@@ -55,10 +55,11 @@ def swap(functions: Mapping[Exercise, Callable[..., Any]]) -> Iterator[Receipt]:
         {'00.1': 1}
     """
     receipt = Receipt()
-    namespaces = [vars_of for vars_of in map(_namespace, functions.values()) if vars_of is not None]
+    fillings = [_filling(exercise, function, receipt) for exercise, function in functions.items()]
+    namespaces = [names for function in functions.values() if (names := _namespace(function)) is not None]
     with ExitStack() as stack:
-        for exercise, function in functions.items():
-            stack.enter_context(_filled(exercise, function, receipt, namespaces))
+        stack.enter_context(_filled(fillings, namespaces))
+        for exercise in functions:
             for kernel in {*exercise.through, Slot.of(exercise.slot).kernel} - {""}:
                 stack.enter_context(_on_the_reference(kernel))
         yield receipt
@@ -141,26 +142,26 @@ def _tripped(*_args: Any, **_kwargs: Any) -> None:  # its code runs among the na
 
 
 @contextmanager
-def _filled(
-    exercise: Exercise, function: Callable[..., Any], receipt: Receipt, namespaces: list[dict[str, Any]]
-) -> Iterator[None]:
-    """Put the function into the slot, and afterwards back what was there."""
-    slot, thread = Slot.of(exercise.slot), threading.get_ident()
-    entry = Entry(exercise.id, slot.title, place(function))
-    wrapper = _counting(exercise, slot, function, entry)
+def _filled(fillings: list[tuple[Slot, Any]], namespaces: list[dict[str, Any]]) -> Iterator[None]:
+    """Put a wrapper into each slot, and afterwards back what was there: one walk over the library for all of them."""
+    thread = threading.get_ident()
     with _lock:
-        stand = _standing.setdefault(slot.path, [])
-        if any(other != thread for other, _ in stand):
-            raise LearnError(f"{slot.title} is swapped by another thread just now", hint="one run at a time")
-        replace({id(_top(slot)): wrapper, id(slot.function): wrapper}, namespaces)
-        stand.append((thread, wrapper))
-        receipt.entries.append(entry)
+        for slot, _ in fillings:
+            if any(other != thread for other, _ in _standing.get(slot.path, [])):
+                raise LearnError(f"{slot.title} is swapped by another thread just now", hint="one run at a time")
+        exchange: dict[int, Any] = {}
+        for slot, wrapper in fillings:
+            exchange |= {id(_top(slot)): wrapper, id(slot.function): wrapper}
+        for slot, wrapper in fillings:
+            _standing.setdefault(slot.path, []).append((thread, wrapper))
+        replace(exchange, namespaces)
     try:
         yield
     finally:
         with _lock:
-            stand.remove((thread, wrapper))
-            replace({id(wrapper): _top(slot)}, namespaces)
+            for slot, wrapper in fillings:
+                _standing[slot.path].remove((thread, wrapper))
+            replace({id(wrapper): _top(slot) for slot, wrapper in fillings}, namespaces)
 
 
 def _top(slot: Slot) -> Any:
@@ -176,7 +177,12 @@ def _namespace(function: Callable[..., Any]) -> dict[str, Any] | None:
     return None if ours else names
 
 
-def _counting(exercise: Exercise, slot: Slot, function: Callable[..., Any], entry: Entry) -> Callable[..., Any]:
+def _filling(exercise: Exercise, function: Callable[..., Any], receipt: Receipt) -> tuple[Slot, Any]:
+    """Return the slot of an exercise and what is to stand in it: the function, with every call counted."""
+    slot = Slot.of(exercise.slot)
+    entry = Entry(exercise.id, slot.title, place(function))
+    receipt.entries.append(entry)
+
     @functools.wraps(slot.function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         entry.calls += 1
@@ -190,7 +196,7 @@ def _counting(exercise: Exercise, slot: Slot, function: Callable[..., Any], entr
 
     wrapper.__wrapped__ = function
     wrapper.stands_for = slot.function  # type: ignore[attr-defined]
-    return wrapper
+    return slot, wrapper
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import TinyLLMError
 from .verdict import Line, Verdict
 
+_LONG = 300  # characters: what is longer is some line of the file that went wrong
 _FRAME = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 # how Windows numbers the ends that elsewhere are signals
 _WINDOWS = {0xC0000005: "SIGSEGV", 0xC00000FD: "SIGSEGV", 0xC000001D: "SIGILL", 0xC0000094: "SIGFPE"}
@@ -37,13 +38,17 @@ def stopped(exercise: str, error: BaseException, folder: Path) -> Verdict:
     where = line_of(error, folder)
     if isinstance(error, NotImplementedError) and _is_stub(error, exercise):
         return Verdict(exercise, "stub", [], where)
+    if not where and not isinstance(error, (TinyLLMError, SystemExit, KeyboardInterrupt, MemoryError)):
+        kind = f"{type(error).__name__}: {_first(error) or 'no message'}"
+        return failed(exercise, f"the check itself broke down, which is a fault of tinyllm, not yours ({kind}).")
     return failed(exercise, sentence_of(error), where, "load" if isinstance(error, TinyLLMError) else "run")
 
 
 def sentence_of(error: BaseException) -> str:
     """Say what an exception means."""
     if isinstance(error, TinyLLMError):
-        return error.message + (f". Try: {error.hint}" if error.hint else "")
+        said = error.message if len(error.message) < _LONG else error.message[:_LONG] + " ..."
+        return said + (f". Try: {error.hint}" if error.hint else "")
     if isinstance(error, SystemExit):
         return "the code calls sys.exit() or exit(), which would end the whole program: return a value, or raise."
     if isinstance(error, KeyboardInterrupt):

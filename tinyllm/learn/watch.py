@@ -14,7 +14,7 @@ from typing import Protocol
 from ..errors import TinyLLMError
 from .exercise import Exercise
 from .exercises import lesson_of
-from .keys import END, Keys
+from .keys import END, REDRAW, Keys
 from .screen import Page, panel, paragraph, verdict_page
 from .session import HINTS, Session, rows, title
 from .trouble import sentence_of
@@ -40,7 +40,9 @@ MENU = (
 class View(Protocol):
     """Where the loop is seen: live.py has one that redraws a terminal and one that prints lines."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """How many characters a line may have."""
 
     def show(self, page: Page) -> None:
         """Show a page in place of the last one."""
@@ -50,6 +52,9 @@ class View(Protocol):
 
     def foot(self, menu: list[tuple[str, str]], where: str, status: str) -> None:
         """Show the keys, where the learner is, and what goes on."""
+
+    def resized(self) -> bool:
+        """Does the screen have another size than when it was drawn?"""
 
 
 class Watch:
@@ -75,6 +80,8 @@ class Watch:
         self.draw = draw
         self.exercise = exercise
         self.verdict: Verdict | None = None
+        self.output = ""
+        self.said: list[str] = []  # beside the verdict
         self.signature: object = None
         self.looked = 0.0
         self.asked = ""  # the key that has to be pressed once more
@@ -100,6 +107,8 @@ class Watch:
             self.press(pressed)
         if time.monotonic() - self.looked >= _POLL:
             self.look()
+            if self.view.resized():
+                self.show()
         checked = self.worker.poll(0.02) if self.worker.busy else None
         if checked is not None:
             self.take(checked)
@@ -111,7 +120,10 @@ class Watch:
         self.counts = self.session.count(lesson), self.session.count()
         if not self.session.started(lesson):
             path = self.session.start(lesson)
-            self.news.append(f"{path.parent.name}/{path.name} is new: open it in your editor.")
+            self.news += [
+                f"{path.parent.name}/{path.name} is new: open it in your editor.",
+                f"The text of the lesson, {lesson.title}: tinyllm learn show {lesson.number}",
+            ]
         self.signature = self.look_at_files()
         self.check()
 
@@ -150,21 +162,34 @@ class Watch:
 
     def take(self, checked: Checked) -> None:
         """Show what came of a check."""
-        self.verdict = verdict = self.session.took(self.exercise, checked)
+        self.verdict, self.output = self.session.took(self.exercise, checked), checked.output
         self.asked = ""
-        width = self.view.width
-        page = verdict_page(verdict, title(self.exercise), width, checked.output)
-        if verdict.passed:
-            page += [[("", "")], [(f"{self.exercise.id} has passed.", "bold green")]]
-            page += paragraph(self.exercise.explain, width, "  ")
-        for note in [*self.news, *(f"note: {note}" for note in self.session.notes)]:
-            page += [[("", "")], *paragraph(note, width, "", "yellow")]
+        self.said = [*self.news, *(f"note: {note}" for note in self.session.notes)]
         self.session.notes.clear()
         self.news.clear()
         if not any(
-            line.name == "load" for line in verdict.lines
-        ):  # a file that is not Python just now has lost nothing
+            line.name == "load" for line in self.verdict.lines
+        ):  # a file that is not Python now has lost nothing
             self.counts = self.session.count(lesson_of(self.exercise)), self.session.count()
+        self.show()
+
+    def show(self) -> None:
+        """Draw the last verdict and what belongs to it."""
+        verdict, width = self.verdict, self.view.width
+        if verdict is None:
+            return
+        page = verdict_page(verdict, title(self.exercise), width, self.output)
+        if verdict.passed:
+            page += [[("", "")], [(f"{self.exercise.id} has passed.", "bold green")]]
+            page += paragraph(self.exercise.explain, width, "  ")
+            lesson, (done, every) = lesson_of(self.exercise), self.counts[0]
+            if done == every:
+                command = f"tinyllm learn run {lesson.number} --mine"
+                text = f"Lesson {lesson.number} is done. Its end, on your own code: {command}"
+                page += [[("", "")], *paragraph(text, width, "", "bold")]
+        page += [[("", "")]] if self.said else []
+        for sentence in self.said:
+            page += paragraph(sentence, width, "", "yellow")
         self.view.show(page)
         self.foot()
 
@@ -175,6 +200,9 @@ class Watch:
         if word.isdigit() and 1 <= int(word) <= len(MENU):
             word = MENU[int(word) - 1][0]
         letter = next((letter for letter, name in MENU if word in (letter, name)), "")
+        if key == REDRAW:
+            self.show()
+            return
         if word == END or letter == "q":
             self.over = True
             return

@@ -64,7 +64,7 @@ def _explains(change: Change, trials: Sequence[Trial], name: str) -> bool:
             if name in trial.wrong and trial.wrong[name].kind == "nan":  # an overflow on top of it
                 continue
             return False
-        told = told or name in trial.wrong
+        told = told or (name in trial.wrong and bool(np.isfinite(trial.value(name)).all()))  # NaN equals any other NaN
     return told
 
 

@@ -191,7 +191,11 @@ class _Child:
         self.killed = False  # by us, before it had answered
         self.done = threading.Event()
         package = Path(__file__).resolve().parents[2]
-        paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        paths = [
+            str(package),
+            *(path for path in given if os.path.isabs(path)),
+        ]  # never the folder one happens to be in
         environ = {
             **os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8",
             "TINYLLM_KERNELS": "numpy", "MPLBACKEND": "Agg",  # nothing is compiled while somebody waits

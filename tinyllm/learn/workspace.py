@@ -10,7 +10,6 @@ import ast
 import contextlib
 import importlib
 import importlib.util
-import linecache
 import os
 import sys
 import traceback
@@ -104,8 +103,10 @@ class Workspace:
             LearnError: it is not there, cannot be read, or is not text.
         """
         path, shown = self.file(lesson), self.shown(lesson)
+        content = b""
         try:
-            return importlib.util.decode_source(path.read_bytes())
+            content = path.read_bytes()
+            return importlib.util.decode_source(content)
         except FileNotFoundError:
             hint = f"tinyllm learn start {lesson.number}"
             if (self.folder / ".history" / path.stem).is_dir():
@@ -113,12 +114,9 @@ class Workspace:
             raise LearnError(f"{shown} is not there", hint=hint) from None
         except OSError as error:
             raise LearnError(f"{shown} cannot be read: {(error.strerror or str(error)).lower()}") from error
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            wrong = f"the byte 0x{error.object[error.start]:02x} in it is not {error.encoding.upper()}"
+        except (UnicodeDecodeError, SyntaxError) as error:
+            line, wrong = _not_text(content, error)
             raise LearnError(f"{shown}:{line}: {wrong}", hint="save the file as UTF-8") from None
-        except SyntaxError as error:  # a coding line that names no encoding
-            raise LearnError(f"{shown}:1: {error.msg}", hint="save the file as UTF-8") from None
 
     def parsed(self, lesson: Lesson) -> tuple[str, ast.Module]:
         """Return what is in a lesson's file, as text and parsed.
@@ -204,7 +202,6 @@ class Workspace:
         """Run a lesson's file as a module of the package ``my``, and leave no trace in ``sys.modules``."""
         path, shown = self.file(lesson), self.shown(lesson)
         name = f"{PACKAGE}.{path.stem}"
-        linecache.checkcache(str(path))  # a traceback is to show the file as it is now
         loader = _Fresh(name, str(path))
         module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(path)))
         module.__file__ = str(path)
@@ -258,6 +255,19 @@ def _package(folder: Path) -> Iterator[None]:
         for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
             del sys.modules[name]
         sys.modules.update(kept)
+
+
+def _not_text(content: bytes, error: UnicodeDecodeError | SyntaxError) -> tuple[int, str]:
+    """Say at which line, and why, the content of a file is not the text that it says it is."""
+    if isinstance(error, SyntaxError):  # from the first two lines, where an encoding may be named
+        try:
+            content.decode()
+        except UnicodeDecodeError as found:
+            error = found
+        else:
+            return 1, error.msg
+    line = content[: error.start].count(b"\n") + 1
+    return line, f"the byte 0x{content[error.start]:02x} in it is not {error.encoding.upper()}"
 
 
 def _line(path: Path) -> int | str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .bigram import Bigram, draw_bigram
     from .compression import Compression, draw_compression
     from .dependency import Feeds, draw_dependencies
+    from .dependency_page import dependency_page
     from .explorer import attention_page
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
@@ -58,6 +59,7 @@ _HOMES = {
     "TokenText": "tokens",
     "attention_page": "explorer",
     "curve": "terminal",
+    "dependency_page": "dependency_page",
     "draw_attention": "attention",
     "draw_beside": "beside",
     "draw_bigram": "bigram",
@@ -104,6 +106,7 @@ __all__ = [
     "TokenText",
     "attention_page",
     "curve",
+    "dependency_page",
     "draw_attention",
     "draw_beside",
     "draw_bigram",

@@ -62,7 +62,7 @@ def draw_bigram(data: Bigram) -> Figure:
         ['counted', 'learned']
     """
     count = len(data.tables)
-    fig = figure(1.1 + 7.4 / count, data.title, data.subtitle, alt=_in_words(data))
+    fig = figure(1.1 + min(5.4, 7.4 / count), data.title, data.subtitle, alt=_in_words(data))
     axes = fig.subplots(1, count, sharey=True, squeeze=False)[0]
     labels = [visible(letter) for letter in data.letters]
     size = min(9.0, 250 / len(labels) / count**0.5)
@@ -96,4 +96,8 @@ def _apart(data: Bigram) -> str:
     if len(data.tables) < 2:
         return ""
     apart = data.apart()
-    return f" No entry differs by as much as {10.0 ** (math.floor(math.log10(apart)) + 1):g}." if apart else " All are equal."
+    return (
+        f" No entry differs by as much as {10.0 ** (math.floor(math.log10(apart)) + 1):g}."
+        if apart
+        else " All are equal."
+    )

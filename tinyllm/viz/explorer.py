@@ -66,7 +66,7 @@ const paint = () => {
   const w = weights();
   cells.forEach((cell, i) => {
     const share = w[Math.floor(i / count)][i % count];
-    cell.style.background = share ? blue(share) : "";
+    cell.style.background = share < 0.005 ? "" : blue(share);
   });
   show(query);
 };
@@ -74,7 +74,8 @@ const show = (chosen) => {
   query = chosen;
   const row = weights()[query];
   buttons.forEach((button, i) => {
-    button.style.background = blue(row[i] * 0.85);
+    button.style.background = row[i] < 0.005 ? "" : blue(row[i]);
+    button.style.color = row[i] > 0.6 ? "#fff" : "";
     button.lastChild.textContent = row[i] >= 0.005 ? row[i].toFixed(2) : "";
     button.classList.toggle("query", i === query);
     button.classList.toggle("hidden", data.causal && i > query);

@@ -88,7 +88,7 @@ def draw_stack(stack: StackMap) -> Figure:
         >>> [words.get_text() for words in fig.axes[0].texts]
         ['model', 'attention', 'who reads whom', 'yours']
     """
-    rows = len(stack.layers)
+    rows = max(len(stack.layers), 1)
     fig = figure(0.8 + 0.83 * rows, stack.title, stack.subtitle, alt=stack.words)
     ax = fig.subplots()
     ax.set_axis_off()

@@ -59,7 +59,7 @@ def draw_walk(data: QueryWalk) -> Figure:
         >>> seen = np.array([True, True, False])
         >>> w = np.array([0.25, 0.75, 0.0])
         >>> fig = draw_walk(QueryWalk(["a", "b", "c"], 1, np.array([0.0, 1.1, 2.0]), seen, w, np.eye(3)))
-        >>> [ax.get_ylabel() for ax in fig.axes][:3]
+        >>> [ax.get_ylabel() for ax in fig.axes][::2]
         ['score', 'weight', 'value']
     """
     shown = visible(data.tokens[data.query])
@@ -118,8 +118,9 @@ def _values(ax: Axes, beside: Axes, data: QueryWalk) -> None:
 def _in_words(data: QueryWalk) -> str:
     most = int(data.weights.argmax())
     hidden = int((~data.seen).sum())
+    later = f"{hidden or 'No'} later token{'s' * (hidden != 1)} hidden from it"
     return (
         f"Three rows of columns, one column for each of {len(data.tokens)} tokens: scores, weights and values of the "
-        f"query {visible(data.tokens[data.query])}. {hidden} tokens after it are hidden and weigh nothing; most "
+        f"query {visible(data.tokens[data.query])}. {later}; most "
         f"weight, {data.weights[most]:.2f}, goes to {visible(data.tokens[most])}."
     )

@@ -33,9 +33,12 @@ def run(args: argparse.Namespace) -> int:
     from ...learn.worker import Worker
     from .once import check_once
 
-    _command_meant(args.exercise)
     session = Session.here()
-    exercise = session.chosen(args.exercise)
+    try:
+        exercise = session.chosen(args.exercise)
+    except LearnError:
+        _command_meant(args.exercise)
+        raise
     screen = Screen.of()
     with Worker(session.workspace.folder) as worker:
         if not (sys.stdin.isatty() and screen.stream.isatty()):
@@ -59,10 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _command_meant(word: str | None) -> None:
-    """Say which command was meant where one was misspelled."""
+    """Say which command was meant, where one was misspelled."""
     from ..main import WITHIN
 
-    if word is not None and word.replace("-", "").isalpha():
-        close = nearest(f"learn {word}", WITHIN["learn"])
-        if close:
-            raise LearnError(f"there is no command 'learn {word}'", hint=f"tinyllm {close}")
+    close = nearest(word or "", [name.split()[1] for name in WITHIN["learn"]])
+    if close:
+        raise LearnError(f"there is no command 'learn {word}'", hint=f"tinyllm learn {close}") from None

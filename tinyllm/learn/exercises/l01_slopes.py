@@ -2,135 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ...autograd.numeric import central_difference, complex_step
 from ..checks import holds, no_mutation
 from ..exercise import Exercise, Lesson, Mutant
-from ..rules import RIGHT, WRONG, Steady
-
-
-def _cubic(x):
-    return x**3 - 2.0 * x
-
-
-def _waves(x):
-    return np.sin(x) * np.exp(0.5 * x)
-
-
-def _mixed(x):
-    return (x**2).sum() * np.sin(x).sum()
-
-
-# by hand: the slope of each function at x in direction u
-_SLOPES = (
-    (_cubic, lambda x, u: (3 * x**2 - 2.0) * u),
-    (_waves, lambda x, u: (np.cos(x) + 0.5 * np.sin(x)) * np.exp(0.5 * x) * u),
-    (
-        _mixed,
-        lambda x, u: 2 * (x * u).sum() * np.sin(x).sum() + (x**2).sum() * (np.cos(x) * u).sum(),
-    ),
+from .asked_slopes import (
+    along,
+    along_any_direction,
+    gradient,
+    gradient_anywhere,
+    in_a_direction,
+    refuses_what_is_wrong,
+    says_by_how_much,
+    takes_what_is_right,
 )
-
-
-def _along(rtol):
-    """The slope in a direction, held against the one found by hand."""
-
-    def check(f, draw):
-        x = draw(*draw.sizes(2))
-        u = draw(*x.shape)
-        for g, slope in _SLOPES:
-            got, right = f(g, x, u), slope(x, u)
-            if np.shape(got) != np.shape(right):
-                return (
-                    f"{g.__name__}: a slope of shape {np.shape(got)}, where the function's value has {np.shape(right)}"
-                )
-            off = np.abs(got - right).max() / np.abs(right).max()
-            if not off <= rtol:
-                return f"{g.__name__}: off by {off:.0e} of the slope found by hand"
-        return None
-
-    return check
-
-
-def _in_a_direction(f, draw):
-    """Twice as far is twice as steep, and the other way round is the other sign."""
-    x, u = draw(3, 2), draw(3, 2)
-    once, twice, back = (np.asarray(f(_waves, x, c * u)) for c in (1.0, 2.0, -1.0))
-    if np.abs(twice - 2 * once).max() > 1e-6 * np.abs(once).max():
-        return "a direction twice as long is not twice as steep"
-    if np.abs(back + once).max() > 1e-6 * np.abs(once).max():
-        return "the opposite direction has not the opposite slope"
-    return None
-
-
-def _gradient(f, draw):
-    """A number-valued function, by every entry."""
-    x = draw(*draw.sizes(2))
-    got = f(_mixed, x)
-    right = 2 * x * np.sin(x).sum() + (x**2).sum() * np.cos(x)
-    if np.shape(got) != x.shape:
-        return f"the gradient has shape {np.shape(got)}, and x has {x.shape}"
-    off = np.abs(got - right).max() / np.abs(right).max()
-    return f"off by {off:.0e} of the gradient found by hand" if not off <= 1e-7 else None
-
-
-def _gradient_anywhere(f, draw):
-    """Numbers and lists of numbers as well as tables."""
-    for x in (np.array(1.5), draw(5), draw(2, 3, 2)):
-        got = f(_mixed, x)
-        right = 2 * x * np.sin(x).sum() + (x**2).sum() * np.cos(x)
-        if np.shape(got) != x.shape or not np.abs(got - right).max() <= 1e-6 * np.abs(right).max():
-            return f"wrong for x of shape {x.shape}"
-    return None
-
-
-_STEPS = ((central_difference, 1e-6), (complex_step, 1e-10))
-
-
-def _compared(f, rule, step, rtol, directions=None):
-    return f(rule.f, rule.pull_back, rule.x, directions or rule.entries, Steady(), step, rtol)
-
-
-def _takes_what_is_right(f, draw):
-    for step, rtol in _STEPS:
-        for rule in RIGHT:
-            ok, error, _, _ = _compared(f, rule, step, rtol)
-            if not ok:
-                return f'refuses a right rule, that of "{rule.name}", for an error of {error:.0e} ({step.__name__})'
-    return None
-
-
-def _refuses_what_is_wrong(f, draw):
-    for step, rtol in _STEPS:
-        for rule in WRONG:
-            if _compared(f, rule, step, rtol)[0]:
-                return f'takes a wrong rule for right, "{rule.name}". {rule.why}'
-    return None
-
-
-def _says_by_how_much(f, draw):
-    """A rule that is 1 % too large everywhere has an error of 1 %, whatever is asked about."""
-    for rule in RIGHT[:4]:
-        _, error, dx, expected = f(
-            rule.f, lambda v, rule=rule: 1.01 * rule.pull_back(v), rule.x, rule.entries, Steady(), complex_step, 1e-10
-        )
-        if abs(error - 0.01) > 1e-6:
-            return f'"{rule.name}", made 1 % too large everywhere, has an error of {error:.3g}, not 0.01'
-        if np.shape(dx) != rule.x.shape or np.shape(expected) != (rule.x.size,):
-            return "after ok and the error come dx, as the rule gave it, and one measured slope for each direction"
-    return None
-
-
-def _along_any_direction(f, draw):
-    """Eight random directions instead of one for each entry."""
-    for rule in (*RIGHT, *WRONG):
-        directions = [Steady()(8, *rule.x.shape)[i] for i in range(8)]
-        ok, _, _, expected = _compared(f, rule, complex_step, 1e-10, directions)
-        if len(expected) != 8 or bool(ok) != rule.right:
-            return f'along 8 random directions "{rule.name}" is {"refused" if rule.right else "taken for right"}'
-    return None
-
 
 LESSON = Lesson(
     "01",
@@ -145,8 +28,8 @@ LESSON = Lesson(
             slot="tinyllm.autograd.numeric:central_difference",
             minutes=5,
             checks=[
-                holds("slopes found by hand", _along(1e-6)),
-                holds("a direction has a length and a sign", _in_a_direction, rounds=2),
+                holds("slopes found by hand", along(1e-6)),
+                holds("a direction has a length and a sign", in_a_direction, rounds=2),
                 no_mutation(),
             ],
             mutants=[
@@ -189,8 +72,8 @@ LESSON = Lesson(
             minutes=5,
             needs=["01.1"],
             checks=[
-                holds("slopes found by hand, to the last digits", _along(1e-13)),
-                holds("a direction has a length and a sign", _in_a_direction, rounds=2),
+                holds("slopes found by hand, to the last digits", along(1e-13)),
+                holds("a direction has a length and a sign", in_a_direction, rounds=2),
                 no_mutation(),
             ],
             mutants=[
@@ -230,8 +113,8 @@ LESSON = Lesson(
             minutes=10,
             needs=["01.1"],
             checks=[
-                holds("the gradient found by hand", _gradient),
-                holds("numbers, lists, tables", _gradient_anywhere, rounds=2),
+                holds("the gradient found by hand", gradient),
+                holds("numbers, lists, tables", gradient_anywhere, rounds=2),
                 no_mutation(),
             ],
             mutants=[
@@ -280,10 +163,10 @@ LESSON = Lesson(
             minutes=20,
             needs=["01.1", "01.2"],
             checks=[
-                holds("takes what is right", _takes_what_is_right, rounds=1),
-                holds("refuses what is wrong", _refuses_what_is_wrong, rounds=1),
-                holds("says by how much", _says_by_how_much, rounds=1),
-                holds("along any directions", _along_any_direction, rounds=1),
+                holds("takes what is right", takes_what_is_right, rounds=1),
+                holds("refuses what is wrong", refuses_what_is_wrong, rounds=1),
+                holds("says by how much", says_by_how_much, rounds=1),
+                holds("along any directions", along_any_direction, rounds=1),
                 no_mutation(),
             ],
             mutants=[

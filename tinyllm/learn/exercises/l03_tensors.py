@@ -54,7 +54,7 @@ LESSON = Lesson(
     minutes=75,
     needs=("01",),
     payoff="a network learns on your five rules",
-    seconds=10,
+    seconds=5,
     exercises=(
         Exercise(
             "03.1",
@@ -123,6 +123,12 @@ LESSON = Lesson(
                     "np.broadcast_to(dy.reshape(kept), shape)",
                     "np.broadcast_to(dy, shape)",
                     "dy has lost the axes that were summed away: give them back with size 1 before spreading it.",
+                ),
+                Mutant(
+                    "dy.reshape(kept)",
+                    "np.expand_dims(dy, axes)",
+                    "With keepdims=True the axes are still there, and this adds them twice: reshape to the kept shape, "
+                    "which is right in both cases.",
                 ),
                 Mutant(
                     "np.broadcast_to(dy.reshape(kept), shape)",
@@ -240,6 +246,12 @@ LESSON = Lesson(
                     "b.T turns all axes of a stack around; only the last two change places: b.swapaxes(-1, -2).",
                 ),
                 Mutant(
+                    "a, b, dy = as_matrices(*ctx.saved, dy)",
+                    "a, b = ctx.saved",
+                    "A vector has one axis, and a product of matrices needs two: as_matrices makes it a row on the "
+                    "left, a column on the right, and as_given undoes that.",
+                ),
+                Mutant(
                     "as_given(da, db,",
                     "as_given(db, da,",
                     "da and db have changed places: gradients come in the order of the inputs.",
@@ -248,7 +260,7 @@ LESSON = Lesson(
             hints=(
                 "a is (M, K), b is (K, N), dy is (M, N). Which products of dy with a or b have the shape of a, of b?",
                 "y_mn = sum_k a_mk b_kn: a_mk is used once for every n, with slope b_kn. So da_mk = sum_n dy_mn b_kn.",
-                "a, b, dy = as_matrices(*ctx.saved, dy)  # vectors become a row, a column\n"
+                "a, b, dy = as_matrices(___, dy)  # vectors become a row, a column\n"
                 "da = dy @ ___(b)\ndb = ___(a) @ dy\n"
                 "return as_given(___, ___, *ctx.saved)",
             ),

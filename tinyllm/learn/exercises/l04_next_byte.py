@@ -6,107 +6,16 @@ import numpy as np
 
 from ..checks import gradcheck_slot, holds, no_mutation, oracle, shapes, vectors
 from ..exercise import Exercise, Lesson, Mutant
-
-
-def _slow_logsumexp(x):
-    """Row by row, entry by entry, after taking the row's largest score off."""
-    out = np.zeros(x.shape[:-1])
-    for index in np.ndindex(out.shape):
-        top = max(x[index])
-        out[index] = top + np.log(sum(np.exp(score - top) for score in x[index]))
-    return out
-
-
-def _slow_softmax(x):
-    out = np.zeros(x.shape)
-    for index in np.ndindex(x.shape[:-1]):
-        top = max(x[index])
-        total = sum(np.exp(score - top) for score in x[index])
-        for v in range(x.shape[-1]):
-            out[(*index, v)] = np.exp(x[(*index, v)] - top) / total
-    return out
-
-
-def _scores(draw):
-    """Rows of scores (N, V), (B, T, V) and one row by itself."""
-    yield draw(*draw.sizes("N V"))
-    yield draw(*draw.sizes("B T V"))
-    yield draw(draw.size())
-
-
-def _shifted(f, draw):
-    """logsumexp(x + c) = logsumexp(x) + c, with another c for each row."""
-    N, V = draw.sizes("N V")
-    x, c = draw(N, V), draw(N)
-    if np.abs(f(x + c[:, None]) - f(x) - c).max() > 1e-9:
-        return "a row that is raised by c has a logsumexp that is not raised by c"
-    return None
-
-
-def _huge(f, draw):
-    """Scores up to ten thousand, up and down, in the same array."""
-    x = 1e4 + draw(*draw.sizes("N V"))
-    both = np.concatenate([x, x - 2e4])  # (2 N, V): rows near 1e4, rows near -1e4
-    got, right = f(both), _slow_logsumexp(both)
-    if not np.isfinite(got).all():
-        return "scores of 1e4 give infinity or NaN: exp has to be kept small"
-    return "scores of 1e4 and -1e4 in one array lose their digits" if np.abs(got - right).max() > 1e-9 else None
-
-
-def _rows_sum_to_one(f, draw):
-    p = f(draw(*draw.sizes("N V"), scale=3.0))
-    if np.abs(p.sum(axis=-1) - 1).max() > 1e-12:
-        return "the probabilities of a row do not sum to 1"
-    return "a probability is negative" if p.min() < 0 else None
-
-
-def _unmoved(f, draw):
-    N, V = draw.sizes("N V")
-    x, c = draw(N, V), 1e4 * np.sign(draw(N))
-    got, right = f(x + c[:, None]), f(x)
-    if not np.isfinite(got).all():
-        return "scores of 1e4 give infinity or NaN: exp has to be kept small"
-    return (
-        "raising a whole row by the same number changes its probabilities" if np.abs(got - right).max() > 1e-9 else None
-    )
-
-
-def _batch(draw):
-    """Logits (N, V), targets (N,), every third of which does not count."""
-    N, V = draw.sizes("N V")
-    targets = draw.ints(V, N)
-    yield draw(N, V), targets, -100
-    targets = targets.copy()
-    targets[::3] = -100
-    yield draw(N, V), targets, -100
-    yield draw(N, V) + 1e3, draw.ints(V, N), -100
-
-
-def _slow_cross_entropy(logits, targets, ignore_index):
-    lse = _slow_logsumexp(logits)
-    losses = np.zeros(len(targets))
-    for n, target in enumerate(targets):
-        if target != ignore_index:
-            losses[n] = lse[n] - logits[n, target]
-    return losses, lse
-
-
-def _no_idea(f, draw):
-    """Equal scores for V bytes: the loss is ln V whatever the target is."""
-    N, V = draw.sizes("N V")
-    losses, _ = f(np.full((N, V), 3.0), draw.ints(V, N), -100)
-    off = np.abs(losses - np.log(V)).max()
-    return f"equal scores for {V} choices should cost ln {V} = {np.log(V):.4f} nats" if off > 1e-12 else None
-
-
-def _sums_to_zero(f, draw):
-    """What is taken from one score is given to others: each row of dlogits sums to zero."""
-    N, V = draw.sizes("N V")
-    logits, targets = draw(N, V), draw.ints(V, N)
-    lse = _slow_logsumexp(logits)
-    got = f(logits, targets, lse, draw(N), -100)
-    return "a row of dlogits does not sum to zero" if np.abs(got.sum(axis=-1)).max() > 1e-9 else None
-
+from .asked_next_byte import (
+    huge,
+    rows_sum_to_one,
+    scores,
+    shifted,
+    slow_logsumexp,
+    slow_softmax,
+    unmoved,
+)
+from .prices import PRICES
 
 _SOFTMAX_BACKWARD = Exercise(
     "04.3",
@@ -175,9 +84,9 @@ LESSON = Lesson(
             checks=[
                 shapes(),
                 vectors([(np.zeros(4), np.log(4.0)), (np.array([[0.0, 0.0], [1.0, 1.0]]), np.log(2) + np.arange(2.0))]),
-                oracle(_slow_logsumexp, _scores, name="a slow loop"),
-                holds("a shift goes through", _shifted),
-                holds("scores of 1e4", _huge, rounds=3),
+                oracle(slow_logsumexp, scores, name="a slow loop"),
+                holds("a shift goes through", shifted),
+                holds("scores of 1e4", huge, rounds=3),
                 no_mutation(),
             ],
             mutants=[
@@ -237,9 +146,9 @@ LESSON = Lesson(
                         (np.array([0.0, -np.inf, 0.0]), np.array([0.5, 0.0, 0.5])),
                     ]
                 ),
-                oracle(_slow_softmax, _scores, name="a slow loop"),
-                holds("rows sum to 1", _rows_sum_to_one),
-                holds("a shift changes nothing", _unmoved),
+                oracle(slow_softmax, scores, name="a slow loop"),
+                holds("rows sum to 1", rows_sum_to_one),
+                holds("a shift changes nothing", unmoved),
                 no_mutation(),
             ],
             mutants=[
@@ -286,127 +195,7 @@ LESSON = Lesson(
             "their scores.",
         ),
         _SOFTMAX_BACKWARD,
-        Exercise(
-            "04.4",
-            slot="tinyllm.kernels.cross_entropy:cross_entropy",
-            minutes=10,
-            needs=["04.1"],
-            through=("cross_entropy_chunk",),
-            checks=[
-                shapes(),
-                oracle(_slow_cross_entropy, _batch, name="a slow loop"),
-                holds("no idea costs ln V", _no_idea),
-                no_mutation(),
-            ],
-            mutants=[
-                Mutant(
-                    "np.where(kept, losses, 0), lse",
-                    "np.where(kept, -losses, 0), lse",
-                    "The sign: surprise is minus the logarithm of the probability, so it is never negative.",
-                ),
-                Mutant(
-                    "losses = lse - logits[",
-                    "losses = -logits[",
-                    "The logsumexp is missing: a high score for the target means little if all the others are as high.",
-                ),
-                Mutant(
-                    "lse = reference(logsumexp)(logits)",
-                    "lse = logits.real.max(axis=-1)",
-                    "The maximum is not the logsumexp: it forgets the chances of all the other bytes.",
-                ),
-                Mutant(
-                    "np.where(kept, losses, 0), lse",
-                    "losses, lse",
-                    "A row whose target is ignore_index does not count: its loss is 0.",
-                ),
-                Mutant(
-                    "np.where(kept, losses, 0), lse",
-                    "np.where(kept, losses / len(targets), 0), lse",
-                    "Each row's own loss is asked for here; whoever wants the mean takes it afterwards.",
-                ),
-                Mutant(
-                    "np.where(kept, losses, 0), lse",
-                    "np.where(kept, losses / 0.6931471805599453, 0), lse",
-                    "Nats are asked for, not bits: leave the natural logarithm as it is.",
-                ),
-            ],
-            hints=(
-                "The probability of the target is exp(score) / sum exp(scores). What is minus its logarithm, written "
-                "with logsumexp?",
-                "loss = logsumexp(row) - row[target]. No softmax is needed, and none should be made: its small entries "
-                "round to zero, and log 0 is infinite.",
-                "lse = ___(logits) ; losses = lse - logits[rows, ___] ; return np.where(kept, ___, 0), lse",
-            ),
-            explain="Minus the logarithm of a probability is what the outcome costs to write down, in nats. Its mean "
-            "over a text is the cross-entropy: no model can get below the entropy of the text itself, and in this "
-            "lesson you will see one reach it.",
-        ),
-        Exercise(
-            "04.5",
-            slot="tinyllm.kernels.cross_entropy:cross_entropy_backward",
-            minutes=10,
-            needs=["04.2", "04.4"],
-            through=("cross_entropy_chunk",),
-            checks=[
-                shapes(),
-                gradcheck_slot(
-                    wrt="logits",
-                    forward="tinyllm.kernels.cross_entropy:cross_entropy",
-                    samples=_batch,
-                    outputs="losses lse",
-                ),
-                holds("each row sums to zero", _sums_to_zero),
-                no_mutation(),
-            ],
-            mutants=[
-                Mutant(
-                    "dlogits[rows, targets[rows]] -= 1",
-                    "dlogits[rows, targets[rows]] += 0",
-                    "The target's own score is missing: p - 1 where the target is, p everywhere else.",
-                ),
-                Mutant(
-                    "dlogits[rows, targets[rows]] -= 1",
-                    "dlogits[rows, targets[rows]] += 1",
-                    "The sign at the target: raising its score lowers the loss, so 1 is taken off.",
-                ),
-                Mutant(
-                    "dlogits[rows, targets[rows]] -= 1",
-                    "dlogits[:, targets[rows]] -= 1",
-                    "Each row takes 1 off at its own target; this takes it off in all rows at all targets.",
-                ),
-                Mutant(
-                    "np.where(kept, dlosses, 0)[:, None] * dlogits",
-                    "kept[:, None] * dlogits",
-                    "dlosses is lost: in the forward pass each row's loss went on into something, and this is its "
-                    "slope.",
-                ),
-                Mutant(
-                    "np.where(kept, dlosses, 0)[:, None]",
-                    "dlosses[:, None]",
-                    "A row whose target is ignore_index had loss 0 whatever its logits were: its gradient is 0.",
-                ),
-                Mutant(
-                    "np.where(kept, dlosses, 0)[:, None] * dlogits",
-                    "np.where(kept, dlosses, 0)[:, None] * dlogits / len(targets)",
-                    "The 1/N of a mean is already in dlosses: dividing here would count it twice.",
-                ),
-                Mutant(
-                    "np.exp(logits - lse[:, None])",
-                    "np.exp(logits)",
-                    "exp of a logit is not yet a probability: take the row's lse off first.",
-                ),
-            ],
-            hints=(
-                "In the forward pass loss = lse - logits[target]. What is the slope of lse by one logit? And of the "
-                "second part?",
-                "The slope of logsumexp is the softmax, p = exp(logits - lse). The second part takes 1 off at the "
-                "target. Then the chain rule: times dlosses.",
-                "dlogits = np.exp(logits - ___) ; dlogits[rows, ___] -= ___ ; return ___[:, None] * dlogits",
-            ),
-            explain="p - onehot: what the model expected less what came. It is the most used gradient of all, and the "
-            "reason why softmax and cross-entropy are fused: two complicated slopes cancel to a subtraction. At the "
-            "optimum the expectations match the counts, so a trained table must end where counting begins.",
-        ),
+        *PRICES,
     ),
     needs=("01", "03"),
     seconds=10,
