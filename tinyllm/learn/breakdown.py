@@ -217,7 +217,12 @@ def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: 
         return f"{name} has all its entries, in another shape: axes are merged that stay apart, or the reverse."
     if tuple(n for n in got if n != 1) == right:
         return f"{name} has an axis of size 1 too many: leave keepdims away, or squeeze it."
-    return f"{name} has shape {got}, and should have {shape_in_letters(right, trial.axes(name))}."
+    wanted = shape_in_letters(right, trial.axes(name))
+    if math.prod(got) == 1 < math.prod(right):
+        return (
+            f"{name} is one number, and should have shape {wanted}: it was summed too far, or never spread out again."
+        )
+    return f"{name} has shape {got}, and should have {wanted}."
 
 
 def _axis(name: str) -> str:

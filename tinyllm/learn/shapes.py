@@ -58,8 +58,8 @@ def _largest(exercise: Exercise, slot: Slot, seed: int) -> Posed | None:
 
 
 def _plainness(failing: tuple[Trial, str, Difference]) -> bool:
-    trial, name, _ = failing
-    return name in trial.answer.names and bool({0, 1} & set(np.shape(trial.expected(name))))
+    trial, name, found = failing
+    return found.kind == "shape" and name in trial.answer.names and bool({0, 1} & set(np.shape(trial.expected(name))))
 
 
 def _in_letters(trial: Trial, name: str, found: Difference) -> str:
