@@ -124,6 +124,20 @@ def test_ascii_consoles_get_ascii():
     assert stream.getvalue() == "<= - ?\n"
 
 
+@pytest.mark.parametrize("lines", [14, 16, 20, 40])
+def test_what_matters_most_fits_into_the_window(lines, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", str(lines))
+    terminal = Terminal()
+    view = TerminalView(Screen.of(terminal, {"TERM": "xterm", "COLUMNS": "80"}))
+    view.show(verdict_page(VERDICT, "f", 80, "printed\n" * 30))
+    view.foot(list(MENU), "lesson 10: 2/5", "")
+    drawn = terminal.getvalue().rsplit("\x1b[2J", 1)[1]
+    assert drawn.count("\n") < lines
+    assert "FAIL" in drawn and "divides the scores" in drawn and "quit" in drawn
+    assert ("a taller window" in drawn) == (lines < 40)
+
+
 def test_the_terminal_is_drawn_at_once_and_what_scrolled_away_stays():
     terminal = Terminal()
     with TerminalView(Screen.of(terminal, {"TERM": "xterm"})) as view:
