@@ -13,8 +13,7 @@ from .screen import Page, Row
 if TYPE_CHECKING:
     from ..cli.screen import Screen
 
-_CLEAR = "\x1b[2J\x1b[3J\x1b[H"  # also what has scrolled away: the last verdict is no longer true
-_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+_CLEAR = "\x1b[2J\x1b[H"  # what has scrolled away stays: it may be the learner's, from before
 
 
 def print_page(screen: Screen, page: Page) -> None:
@@ -92,11 +91,10 @@ class TerminalView:
         return max(self.size.columns, 20)
 
     def __enter__(self) -> TerminalView:
-        self.screen.stream.write(_HIDE)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.screen.stream.write(_SHOW + "\n")
+        self.screen.stream.write("\n")
         self.screen.stream.flush()
 
     def show(self, page: Page) -> None:
