@@ -125,7 +125,7 @@ SUM_BACKWARD = exercise(
         Mistake(SPREAD, f"{SPREAD} / np.prod(shape)", "1/the number of entries"),
         Mistake(SPREAD, f"-{SPREAD}", "sign"),
         Mistake(SPREAD, "np.ones(shape)", "does not depend on what comes from above|all ones"),
-        Mistake(SPREAD, "dy", "axis|broadcast|lacks"),
+        Mistake(SPREAD, "dy", "never spread out again"),
         Mistake(SPREAD, "np.zeros(shape)", "Nothing flows back"),
     ],
 )

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import StubError
+from ..autograd.draw import Sample
+from ..errors import StubError, shape_in_letters
 from . import letters
 from .call import Call
-from .problem import Problem
+from .problem import Problem, formal_names
 from .slot import Slot
 from .trial import Trial
 from .trouble import numba_sentence
@@ -58,11 +59,13 @@ def arity(function: Callable[..., Any], slot: Slot, call: Call) -> str:
     return ""
 
 
-def on(problem: Problem, call: Call) -> str:
-    """Say what a function was given: ``p (B=2, V=5), dp (B=2, V=5)``."""
+def on(problem: Problem, sample: Sample, call: Call) -> str:
+    """Say what a function was given, and an op's forward before it: ``x (B=2, V=5), dp (B=2, V=5)``."""
     known = problem.letters()
-    parts = [letters.described(name, value, known.get(name, ())) for name, value in call.named().items()]
-    return ", ".join(parts)
+    named = call.named()
+    if problem.slot.part == "backward" and problem.slot.op is not None:
+        named = dict(zip(formal_names(problem.slot.op, len(sample.args)), sample.args, strict=True)) | named
+    return ", ".join(letters.described(name, value, known.get(name, ())) for name, value in named.items())
 
 
 def line_of(error: BaseException, function: Callable[..., Any]) -> tuple[int, str]:
@@ -83,16 +86,28 @@ def told(error: BaseException, function: Callable[..., Any], trial: Trial | None
     """
     number, source = line_of(error, function)
     at = f" at line {number}: `{source}`" if number and source else (f" at line {number}" if number else "")
-    given = f"   given {on(trial.problem, trial.call)}" if trial is not None and trial.call.named() else ""
+    given = (
+        f"   given {on(trial.problem, trial.sample, trial.call)}" if trial is not None and trial.call.named() else ""
+    )
     known = trial.problem.sizes(trial.sample) if trial is not None and _bound(trial) else {}
-    return f"{type(error).__name__}{at}{given}", _sentence(error, known)
+    named = trial.call.named() if trial is not None else {}
+    return f"{type(error).__name__}{at}{given}", _sentence(error, known, named)
 
 
 def _bound(trial: Trial) -> bool:
     return bool(trial.sample.args or trial.sample.params)
 
 
-def _sentence(error: BaseException, sizes: Mapping[str, int]) -> str:
+def _argument(message: str, named: Mapping[str, Any]) -> str:
+    """Say which argument an index out of bounds comes from, where it is one itself."""
+    index = re.search(r"index (-?\d+) is out of bounds", message)
+    for name, value in named.items() if index else ():
+        if isinstance(value, int) and not isinstance(value, bool) and value == int(index[1]):  # type: ignore[index]
+            return f" ({value} is {name})"
+    return ""
+
+
+def _sentence(error: BaseException, sizes: Mapping[str, int], named: Mapping[str, Any]) -> str:
     message = " ".join(str(error).split())
     if isinstance(error, NameError) and getattr(error, "name", None):
         return f"`{error.name}` is used, and nothing of that name is defined or imported here."
@@ -122,11 +137,13 @@ def _sentence(error: BaseException, sizes: Mapping[str, int]) -> str:
         return (
             f"Two shapes do not fit: {' and '.join(shapes)}. Sizes broadcast when they are equal or one of them is 1."
         )
+    if "does not have enough dimensions" in text:
+        return "A matrix product meets a number, or a row where it needs a matrix: an input may have one axis only."
     if "matmul" in text and "mismatch" in text:
         inner = re.search(r"size (\d+) is different from (\d+)", text)
         sides = f"{_named(int(inner[1]), sizes)} and {_named(int(inner[2]), sizes)}" if inner else "these"
         return f"The inner sizes of a matrix product differ: {sides}. Is a transpose missing, or one too many?"
-    return f"{type(error).__name__}: {text or 'it says nothing more'}"
+    return f"{type(error).__name__}: {text or 'it says nothing more'}{_argument(message, named)}"
 
 
 def _named(size: int, sizes: Mapping[str, int]) -> str:
@@ -192,7 +209,7 @@ def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: 
             return f"{name} is summed over {' and '.join(lost)}, where every entry is to be kept."
     if len(got) < len(right):
         if tuple(n for n in right if n != 1) == tuple(n for n in got if n != 1):
-            return f"{name} lacks an axis of size 1: keepdims=True keeps it."
+            return f"{name} lacks an axis of size 1: keepdims=True keeps one, and reshape gives one back."
         if _without(right, got) is not None:
             lacking = _axis(axes[_without(right, got) or 0])
             return f"{name} lacks {lacking}: it is summed over, or was never spread out again."
@@ -200,7 +217,12 @@ def _of_shape(got: tuple[int, ...], right: tuple[int, ...], trial: Trial, name: 
         return f"{name} has all its entries, in another shape: axes are merged that stay apart, or the reverse."
     if tuple(n for n in got if n != 1) == right:
         return f"{name} has an axis of size 1 too many: leave keepdims away, or squeeze it."
-    return ""
+    wanted = shape_in_letters(right, trial.axes(name))
+    if math.prod(got) == 1 < math.prod(right):
+        return (
+            f"{name} is one number, and should have shape {wanted}: it was summed too far, or never spread out again."
+        )
+    return f"{name} has shape {got}, and should have {wanted}."
 
 
 def _axis(name: str) -> str:

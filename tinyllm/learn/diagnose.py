@@ -50,6 +50,9 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
         form = of_difference(failed, part) if failed is not None and part is not None else ""
         if not form or (failed is not None and part is not None and failed.wrong[part].kind == "nan"):
             found += _of_results(function, trials, name)
+            for other in dict.fromkeys(n for t in trials for n in t.wrong if n != name):
+                if not found and not form:
+                    found += [f"{other}: {sentence}" for sentence in _of_results(function, trials, other)]
         found += [] if found else [form]
     if not any(found):
         found += list(when.parted(trials, name))[:1]

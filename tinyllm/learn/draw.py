@@ -86,5 +86,7 @@ class _Asked(Growing):
         return super().sizes(count)
 
 
-def _size(sample: Sample) -> int:
-    return sum(a.size for a in (*sample.args, *sample.params.values()) if isinstance(a, np.ndarray))
+def _size(sample: Sample) -> tuple[bool, int]:
+    """Small ones first, but empty arrays last: they show nothing."""
+    arrays = [a for a in (*sample.args, *sample.params.values()) if isinstance(a, np.ndarray)]
+    return any(not a.size for a in arrays), sum(a.size for a in arrays)

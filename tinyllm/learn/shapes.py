@@ -30,12 +30,14 @@ class Shapes(Check):
     def run(self, function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> Iterator[Line]:
         """Look at every input of the exercise's other checks."""
         everything = [p for p in all_posed(exercise, slot, seed) if p.answer.error is None]
+        failing = []
         for posed in everything:
             trial = tried(function, posed.problem, posed.sample, posed.answer, posed.call)
-            for name, found in trial.wrong.items():
-                if found.kind != "values" and found.kind != "nan":
-                    yield Failure.of(self.label, _in_letters(trial, name, found), trial, name)
-                    return
+            failing += [(trial, name, d) for name, d in trial.wrong.items() if d.kind not in ("values", "nan")]
+        if failing:
+            trial, name, found = min(failing, key=_plainness)  # an axis of size 1 would hide what is wrong
+            yield Failure.of(self.label, _in_letters(trial, name, found), trial, name)
+            return
         largest = _largest(exercise, slot, seed)
         if largest is None:
             yield Line("ok", self.label, "nothing to look at")
@@ -53,6 +55,11 @@ class Shapes(Check):
 def _largest(exercise: Exercise, slot: Slot, seed: int) -> Posed | None:
     posed = [p for p in all_posed(exercise, slot, seed) if p.answer.error is None]
     return max(posed, key=lambda p: sum(a.size for a in p.sample.args if isinstance(a, np.ndarray)), default=None)
+
+
+def _plainness(failing: tuple[Trial, str, Difference]) -> bool:
+    trial, name, found = failing
+    return found.kind == "shape" and name in trial.answer.names and bool({0, 1} & set(np.shape(trial.expected(name))))
 
 
 def _in_letters(trial: Trial, name: str, found: Difference) -> str:
