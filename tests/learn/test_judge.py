@@ -208,6 +208,30 @@ def test_nan_from_large_numbers():
     assert "overflows" in verdict.because
 
 
+class Speechless(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def speechless(*args, **params):
+    raise Speechless
+
+
+ODD = [None, 5, "a", [], (), {}, np.nan, True, int, ((1,), (2, [3])), np.array([]), np.zeros((1,) * 7), np.ones(3) * 1j]
+ODD += [np.array([None, {}], dtype=object), np.array(["a"]), np.array(["2020"], dtype="datetime64"), 1e308]
+ODD += [(np.zeros(1),) * 3, np.full((2, 3), np.nan), np.ma.array([1.0, 2.0], mask=[0, 1])]
+
+
+@pytest.mark.parametrize("number", RECORDS)
+def test_whatever_comes_back_is_judged(number):
+    record = RECORDS[number][0]
+    slot = Slot.of(record.slot)
+    for value in ODD:
+        assert judge(record, lambda *a, _v=value, **p: _v, slot).state == "failed", value
+    for function in (speechless, lambda *a, **p: a, lambda *a, **p: a[0], lambda *a, **p: a[-1].resize((1,))):
+        assert judge(record, function, slot).state == "failed"
+
+
 # wrong answers that look right
 
 

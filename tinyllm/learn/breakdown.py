@@ -21,6 +21,8 @@ from .slot import Slot
 from .trial import Trial
 from .trouble import numba_sentence
 
+_LONGEST = 240  # signs of an exception's message
+
 
 def is_stub(error: BaseException | None, exercise: str) -> bool:
     """Is it what the stub of an exercise raises?
@@ -29,7 +31,7 @@ def is_stub(error: BaseException | None, exercise: str) -> bool:
         >>> is_stub(NotImplementedError("10.3"), "10.3")
         True
     """
-    return isinstance(error, StubError) or (isinstance(error, NotImplementedError) and exercise in str(error))
+    return isinstance(error, StubError) or (isinstance(error, NotImplementedError) and exercise in said(error))
 
 
 def place(function: Callable[..., Any]) -> str:
@@ -94,6 +96,15 @@ def told(error: BaseException, function: Callable[..., Any], trial: Trial | None
     return f"{type(error).__name__}{at}{given}", _sentence(error, known, named)
 
 
+def said(error: BaseException, lines: int | None = None) -> str:
+    """Return an exception's own words, or so many lines of them, in one line; a learner's may not even have any."""
+    try:
+        text = " ".join(" ".join(str(error).strip().splitlines()[:lines]).split())
+    except Exception:  # whatever its __str__ does
+        return ""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
 def _bound(trial: Trial) -> bool:
     return bool(trial.sample.args or trial.sample.params)
 
@@ -108,7 +119,7 @@ def _argument(message: str, named: Mapping[str, Any]) -> str:
 
 
 def _sentence(error: BaseException, sizes: Mapping[str, int], named: Mapping[str, Any]) -> str:
-    message = " ".join(str(error).split())
+    message = said(error)
     if isinstance(error, NameError) and getattr(error, "name", None):
         return f"`{error.name}` is used, and nothing of that name is defined or imported here."
     if isinstance(error, SystemExit):

@@ -121,6 +121,8 @@ def _other(got: Any, expected: Any) -> Difference | None:
         )
     elif isinstance(expected, Tensor) and isinstance(got, Tensor):
         return difference(got.data, expected.data, 1e-9)
+    elif isinstance(got, np.ndarray) or isinstance(expected, np.ndarray):
+        same = type(got) is type(expected) and bool(np.array_equal(got, expected))
     else:
         same = type(got) is type(expected) and bool(np.all(got == expected))
     return None if same else Difference("values", f"yours {_short(got)}, expected {_short(expected)}")

@@ -26,6 +26,7 @@ from .trial import Trial, tried
 Array = np.ndarray[Any, Any]
 
 _MOST = 2  # sentences
+_NEARLY = 1e-6  # relative error of what is right but for rounding
 
 
 def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Trial | None, name: str) -> list[str]:
@@ -38,7 +39,7 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
         name: of the result that is wrong there, "" for all of it.
     """
     trials = [tried(function, p.problem, p.sample, p.answer, p.call) for p in posed]
-    first = next((t for t in trials if any(t.wrong)), None)
+    first = next((t for t in trials if t.wrong), None)
     if failed is not None and failed.wrong.get(name, Difference("", "")).kind == "property" and first is not None:
         failed, name = first, next(iter(first.wrong))  # what the property noticed shows in a result as well
     name = name or next((n for t in trials for n in t.wrong if n), "")
@@ -58,6 +59,8 @@ def diagnosed(function: Callable[..., Any], posed: Sequence[Posed], failed: Tria
         found += list(when.parted(trials, name))[:1]
     if not any(found) and failed is not None and name in failed.wrong and failed.wrong[name].kind == "values":
         found.append(_of_few(failed, name))
+    if not any(found):
+        found += _nearly(trials, name)
     return list(dict.fromkeys(_finished(sentence) for sentence in found if sentence))[:_MOST]
 
 
@@ -73,6 +76,18 @@ def _of_results(function: Callable[..., Any], trials: Sequence[Trial], name: str
     if not found and wrong:
         found = list(_terms(wrong, name))[:1]
     return found
+
+
+def _nearly(trials: Sequence[Trial], name: str) -> list[str]:
+    """Right, but for the last digits: something was rounded."""
+    errors = [t.wrong[name].error for t in trials if name in t.wrong and t.wrong[name].kind == "values"]
+    if (
+        errors
+        and max(errors) < _NEARLY
+        and all(np.asarray(t.value(name)).dtype.kind == "f" for t in trials if t.values)
+    ):
+        return [f"It is right but for a part in {1 / max(errors):.0e}: something is rounded on the way, or is float32."]
+    return []
 
 
 def _finite(trial: Trial, name: str) -> bool:

@@ -13,7 +13,7 @@ from . import mutants
 from .breakdown import arity, is_stub, place, told
 from .call import attempt, image
 from .check import Posed, all_posed
-from .compare import Difference
+from .compare import Difference, numeric
 from .diagnose import diagnosed
 from .exercise import Exercise
 from .paste import code
@@ -174,6 +174,8 @@ def _reasons(
 def _picture(trial: Trial, name: str) -> dict[str, Any] | None:
     """Return yours and the reference, where both are arrays that can be drawn beside each other."""
     if not name or name not in trial.answer.names or not trial.values:
+        return None
+    if not (numeric(trial.value(name)) and numeric(trial.expected(name))):
         return None
     yours, reference = np.asarray(trial.value(name)), np.asarray(trial.expected(name))
     if yours.dtype.kind not in "fiub" or reference.dtype.kind not in "fiub" or not reference.ndim:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .breakdown import said
 from .call import Outcome
 from .compare import EPS, numeric
 from .exercise import Exercise, Mutant
@@ -55,7 +56,11 @@ def alike(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
         return False
     if any(a.error is None for a in one):
         return True
-    return all(str(a.error) == str(b.error) for a, b in zip(one, other, strict=True))
+    return all(_said(a.error) == _said(b.error) for a, b in zip(one, other, strict=True))
+
+
+def _said(error: BaseException | None) -> str:
+    return said(error) if error is not None else ""
 
 
 def _largest(*traces: Sequence[Outcome]) -> float:
@@ -85,6 +90,8 @@ def _equal(a: Any, b: Any, around: float) -> bool:
         return _near(np.asarray(a), np.asarray(b), around)
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(_equal(value, b[key], around) for key, value in a.items())
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return type(a) is type(b) and bool(np.array_equal(a, b))
     return type(a) is type(b) and bool(np.all(a == b))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..autograd.draw import Sample
 from ..errors import LearnError
+from .breakdown import said
 from .call import Call, Outcome, attempt, calm
 from .check import Check, Posed
 from .compare import Difference
@@ -112,5 +113,4 @@ class _ByHand(Plain):
 
 
 def _sentence(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+    return said(error, lines=1) or type(error).__name__

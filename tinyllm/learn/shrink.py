@@ -7,12 +7,14 @@ distinct primes, so an axis of 5 is the same axis wherever a 5 stands. What the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..autograd.draw import Sample
 from ..errors import TinyLLMError
+from .problem import Backward
 from .trial import Trial, tried
 
 _TRIES = 60  # how many smaller samples are looked at
@@ -28,6 +30,9 @@ def shrunk(function: Callable[..., Any], trial: Trial, name: str = "") -> Trial:
     """
     kind = trial.wrong[name].kind
     tries = 0
+    if isinstance(trial.problem, Backward):
+        short = replace(trial, problem=replace(trial.problem, digits=2))
+        trial = _fails(function, short, trial.sample, name, kind) or trial
     smaller = True
     while smaller and tries < _TRIES:
         smaller = False
