@@ -60,11 +60,11 @@ class Shown:
 def measure(saves: int, quick: bool) -> list[dict[str, Any]]:
     """Time every exercise: the right solution, then a mistake, and so on."""
     from tinyllm.learn.exercises import exercises, lessons
-    from tinyllm.learn.session import Session
-    from tinyllm.learn.slot import Slot
-    from tinyllm.learn.watch import Watch
-    from tinyllm.learn.worker import Worker
-    from tinyllm.learn.workspace import Workspace
+    from tinyllm.learn.loop.watch import Watch
+    from tinyllm.learn.loop.worker import Worker
+    from tinyllm.learn.slots.slot import Slot
+    from tinyllm.learn.work.session import Session
+    from tinyllm.learn.work.workspace import Workspace
 
     chosen = [lesson.exercises[-1] for lesson in lessons()] if quick else list(exercises())
     rows = []

@@ -20,9 +20,9 @@ import tinyllm as tl
 from tinyllm import kernels, viz
 from tinyllm.generate.sample import sample
 from tinyllm.learn import build, claim, fig, predict, quick, say
-from tinyllm.learn.stack import stack_map
-from tinyllm.learn.stories import as_text, makes_sense, stories
-from tinyllm.learn.stories import bits as free_bits
+from tinyllm.learn.material.stories import as_text, makes_sense, stories
+from tinyllm.learn.material.stories import bits as free_bits
+from tinyllm.learn.text.stack import stack_map
 from tinyllm.models import GPT, GPTConfig
 from tinyllm.nn.optim import AdamW
 from tinyllm.tokenizer import train_bpe

@@ -21,7 +21,7 @@ from tinyllm import kernels, viz
 from tinyllm.autograd import compare, numeric
 from tinyllm.autograd.ops.activation import GeluTanh
 from tinyllm.learn import build, claim, fig, predict, say
-from tinyllm.learn.rules import RIGHT, WRONG, Steady, caught
+from tinyllm.learn.material.rules import RIGHT, WRONG, Steady, caught
 from tinyllm.models import GPT, GPTConfig
 
 # %% [markdown]
@@ -249,7 +249,7 @@ say(
 # yours.
 
 # %% [markdown] next: where to go from here
-# - **Break something:** change a rule in `tinyllm/learn/rules.py` and see which check notices.
+# - **Break something:** change a rule in `tinyllm/learn/material/rules.py` and see which check notices.
 # - **In your own work:** `tl.gradcheck(f, inputs)` takes any function of Tensors; it says which entry is wrong, and
 #   what kind of mistake it looks like.
 # - **Second derivatives:** `tl.hvp` sends a complex step through a whole backward pass.

@@ -21,7 +21,7 @@ import tinyllm as tl
 from tinyllm import kernels, viz
 from tinyllm.generate.sample import sample
 from tinyllm.learn import build, claim, fig, predict, quick, say
-from tinyllm.learn.stories import as_text, bits, stories
+from tinyllm.learn.material.stories import as_text, bits, stories
 from tinyllm.nn.optim import Adam
 from tinyllm.train.bits import bits_per_byte
 

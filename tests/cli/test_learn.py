@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tinyllm.learn.exercises import exercise, exercises, lessons
-from tinyllm.learn.slot import Slot
+from tinyllm.learn.slots.slot import Slot
 
 ID = "04.2"
 RIGHT = """import numpy as np

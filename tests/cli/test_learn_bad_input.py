@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tinyllm.learn import worker
 from tinyllm.learn.exercises import exercise
+from tinyllm.learn.loop import worker
 
 ID = "04.2"
 HEAD = "import numpy as np\n\n\ndef softmax(x, axis=-1):\n"
@@ -147,7 +147,7 @@ def test_a_file_in_the_folder_s_place(tinyllm, tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_no_verdict(tinyllm, file, monkeypatch):
     from tinyllm.errors import LearnError
-    from tinyllm.learn import history, progress
+    from tinyllm.learn.work import history, progress
 
     def refuse(path, content):
         raise LearnError(f"cannot write {path}: read-only file system")

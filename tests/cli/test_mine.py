@@ -8,10 +8,10 @@ import types
 import pytest
 
 from tinyllm.learn.exercises import lesson
-from tinyllm.learn.progress import Progress
-from tinyllm.learn.slot import Slot
+from tinyllm.learn.slots.slot import Slot
 from tinyllm.learn.verdict import Verdict
-from tinyllm.learn.workspace import Workspace
+from tinyllm.learn.work.progress import Progress
+from tinyllm.learn.work.workspace import Workspace
 
 SMOKE = ["train", "--preset", "smoke", "--steps", "2", "--sample-every", "0", "--eval-every", "2"]
 

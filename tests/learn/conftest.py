@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tinyllm.learn.exercise import Exercise, Lesson
-from tinyllm.learn.worker import Worker
+from tinyllm.learn.loop.worker import Worker
 
 EXAMINER = """
 import importlib.util, time

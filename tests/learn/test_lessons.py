@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tinyllm.learn.cells import lesson_path, lessons_folder
 from tinyllm.learn.exercises import lessons
 from tinyllm.learn.gates.console import r12_console
 from tinyllm.learn.gates.exports import HEAVIEST, r10_exports
 from tinyllm.learn.gates.order import r9_order
 from tinyllm.learn.gates.text import r7_text
-from tinyllm.learn.page import around
-from tinyllm.learn.recording import record
+from tinyllm.learn.text.cells import lesson_path, lessons_folder
+from tinyllm.learn.text.page import around
+from tinyllm.learn.text.recording import record
 
 LESSONS = pytest.mark.parametrize("lesson", lessons(), ids=lambda lesson: lesson.number)
 
@@ -37,7 +37,7 @@ def test_it_passes_the_gates_of_its_text(gate, lesson):
 
 def test_what_stands_around_the_lessons_is_up_to_date():
     for path, text in around().items():
-        assert path.read_text(encoding="utf-8") == text, f"python -m tinyllm.learn.page makes {path.name} again"
+        assert path.read_text(encoding="utf-8") == text, f"python -m tinyllm.learn.text.page makes {path.name} again"
 
 
 def test_all_pages_together_are_light():

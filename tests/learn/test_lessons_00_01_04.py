@@ -10,8 +10,8 @@ import math
 import numpy as np
 import pytest
 
+from tinyllm.learn.diagnosis.judge import judge
 from tinyllm.learn.exercises import exercise
-from tinyllm.learn.judge import judge
 
 
 def nats_per_byte(loss, bytes_per_token):

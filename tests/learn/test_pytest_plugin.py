@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinyllm.learn.exercises import lesson
-from tinyllm.learn.workspace import Workspace
+from tinyllm.learn.work.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 SUITE = "tests/autograd/test_unbroadcast.py"
@@ -21,7 +21,7 @@ def unbroadcast(grad, shape):
     """Sum over the axes that broadcasting has made."""
     if grad.shape == tuple(shape):
         return grad
-    from tinyllm.learn.slot import Slot
+    from tinyllm.learn.slots.slot import Slot
     return Slot.of("tinyllm.autograd.unbroadcast:unbroadcast").function(grad, shape)
 '''
 
@@ -81,5 +81,5 @@ def test_without_the_option_nothing_is_swapped(my):
 
 
 def test_tests_of_the_course_are_left_out(my):
-    code, out = suite(my, "tests/learn/test_screen.py", "--mine")
+    code, out = suite(my, "tests/learn/loop/test_screen.py", "--mine")
     assert code == 5 and "deselected" in out

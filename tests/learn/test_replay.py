@@ -125,7 +125,7 @@ def test_a_novice_with_the_usual_errors(learner):
 
 def test_an_expert_who_writes_the_whole_lesson_at_once(learner, tmp_path):
     from tinyllm.learn.exercises import lesson
-    from tinyllm.learn.slot import Slot
+    from tinyllm.learn.slots.slot import Slot
 
     slots = [Slot.of(one.slot) for one in lesson("10").exercises]
     head = "import numpy as np\n\nfrom tinyllm.kernels.attention import flip, softmax\n\n\n"

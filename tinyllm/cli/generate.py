@@ -15,7 +15,7 @@ from .parser import Parser, number
 from .screen import Screen, say
 
 if TYPE_CHECKING:
-    from ..learn.receipt import Receipt
+    from ..learn.slots.receipt import Receipt
 
 EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"

@@ -11,7 +11,7 @@ from .parser import Parser
 from .screen import Screen, say
 
 if TYPE_CHECKING:
-    from ..learn.receipt import Receipt
+    from ..learn.slots.receipt import Receipt
 
 
 def add_mine(parser: Parser) -> None:
@@ -37,7 +37,7 @@ def swapped(which: str | None, screen: Screen | None, error: bool = False) -> It
     if which is None:
         yield None
         return
-    from ..learn.swap import mine
+    from ..learn.slots.swap import mine
 
     with mine(which) as receipt:
         yield receipt

@@ -13,15 +13,15 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "build": "lesson",
-    "mine": "swap",
-    "solve": "notebook",
-    "hint": "notebook",
-    "claim": "lesson",
-    "say": "lesson",
-    "fig": "lesson",
-    "predict": "lesson",
-    "quick": "lesson",
+    "build": "text.lesson",
+    "mine": "slots.swap",
+    "solve": "loop.notebook",
+    "hint": "loop.notebook",
+    "claim": "text.lesson",
+    "say": "text.lesson",
+    "fig": "text.lesson",
+    "predict": "text.lesson",
+    "quick": "text.lesson",
 }
 
 __all__ = ["build", "claim", "fig", "hint", "mine", "predict", "quick", "say", "solve"]

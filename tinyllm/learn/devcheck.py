@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 
 from ..errors import LearnError
+from .diagnosis.judge import judge
+from .diagnosis.mutants import made
 from .exercise import Lesson
 from .exercises import lessons as all_lessons
-from .judge import judge
-from .mutants import made
-from .slot import Slot
+from .slots.slot import Slot
 
 Gate = Callable[[Lesson], list[str]]
 

@@ -45,9 +45,9 @@ class Mine:
 
     def __init__(self, which: str) -> None:
         from .exercises import lesson_of
-        from .slot import Slot
-        from .swap import chosen, place, swap
-        from .workspace import Workspace
+        from .slots.slot import Slot
+        from .slots.swap import chosen, place, swap
+        from .work.workspace import Workspace
 
         self.on = False
         self.troubles: list[str] = []

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tinyllm.kernels import attend, causal_mask
-from tinyllm.learn.draw import Growing
+from tinyllm.learn.checks.draw import Growing
+from tinyllm.learn.diagnosis.judge import judge
 from tinyllm.learn.exercises import attention_trials as trials
 from tinyllm.learn.exercises.l10_attention import LESSON
-from tinyllm.learn.judge import judge
-from tinyllm.learn.slot import Slot
+from tinyllm.learn.slots.slot import Slot
 from tinyllm.nn.attention import merge_heads, split_heads
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tinyllm.autograd.unbroadcast import unbroadcast
-from tinyllm.learn.draw import Growing
+from tinyllm.learn.checks.draw import Growing
+from tinyllm.learn.diagnosis.judge import judge
 from tinyllm.learn.exercises import l03_tensors as records
-from tinyllm.learn.judge import judge
-from tinyllm.learn.slot import Slot
+from tinyllm.learn.slots.slot import Slot
 
 
 def test_the_loops_are_the_library():

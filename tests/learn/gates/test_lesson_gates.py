@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from tinyllm.learn import glossary
-from tinyllm.learn.cells import header_cell, parse
 from tinyllm.learn.exercise import Lesson
 from tinyllm.learn.exercises import exercise
 from tinyllm.learn.gates import exports, order, running, text
+from tinyllm.learn.text import glossary
+from tinyllm.learn.text.cells import header_cell, parse
 
 LESSON = Lesson("10", "attention", "Attention", "Who reads whom?", 75, "it reads", (exercise("10.1"),), ("03",), 10)
 GOOD = (

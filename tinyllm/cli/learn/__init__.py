@@ -29,8 +29,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Watch until the learner quits; without a terminal, check once: 0 if it passes, 1 if not."""
-    from ...learn.session import Session
-    from ...learn.worker import Worker
+    from ...learn.loop.worker import Worker
+    from ...learn.work.session import Session
     from .once import check_once
 
     session = Session.here()
@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> int:
     with Worker(session.workspace.folder) as worker:
         if not (sys.stdin.isatty() and screen.stream.isatty()):
             return check_once(session, worker, screen, [exercise])
-        from ...learn.keys import keys
-        from ...learn.live import LinesView, TerminalView
-        from ...learn.watch import Watch
+        from ...learn.loop.keys import keys
+        from ...learn.loop.live import LinesView, TerminalView
+        from ...learn.loop.watch import Watch
         from .plot import draw, folder_of
 
         worker.prepare()

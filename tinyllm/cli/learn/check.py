@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Check; return 0 if every one has passed, 1 if not."""
     from ...errors import LearnError
     from ...learn.exercises import lesson, lessons
-    from ...learn.session import Session
-    from ...learn.worker import Worker
+    from ...learn.loop.worker import Worker
+    from ...learn.work.session import Session
     from .once import check_once
 
     session = Session.here()

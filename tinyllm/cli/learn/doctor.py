@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at the folder, the files, the lessons and how soon a check starts; return 1 if something is to be mended."""
-    from ...learn.session import Session
+    from ...learn.work.session import Session
 
     screen, session = Screen.of(), Session.here()
     folder = Path(session.workspace.folder)
@@ -71,7 +71,7 @@ def course() -> Iterator[Finding]:
 
 def speed(folder: Path) -> Iterator[Finding]:
     """Does a process to check in start, and soon?"""
-    from ...learn.worker import Worker
+    from ...learn.loop.worker import Worker
 
     began = time.perf_counter()
     with Worker(folder, "tinyllm.cli.learn.doctor:nothing") as worker:

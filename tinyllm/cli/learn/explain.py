@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the explanation."""
     from ...errors import LearnError
-    from ...learn.session import Session, title
+    from ...learn.work.session import Session, title
 
     screen = Screen.of()
     if args.what.upper().startswith("E-"):

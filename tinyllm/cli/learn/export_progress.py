@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     """Print every exercise with its state, the hints seen and the source that it speaks of."""
     from ... import __version__
     from ...errors import TinyLLMError
-    from ...learn.session import Session, rows, title
+    from ...learn.work.session import Session, rows, title
 
     session = Session.here()
     found = []

@@ -25,9 +25,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show a hint and remember that it was seen, which costs nothing."""
-    from ...learn.live import print_page
-    from ...learn.screen import panel
-    from ...learn.session import HINTS, Session
+    from ...learn.loop.live import print_page
+    from ...learn.loop.screen import panel
+    from ...learn.work.session import HINTS, Session
 
     screen, session = Screen.of(), Session.here()
     exercise = session.chosen(args.exercise)

@@ -26,8 +26,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the lesson; a claim that does not hold ends it with an error."""
     from ...learn.exercises import lesson
-    from ...learn.in_terminal import TerminalSink
-    from ...learn.running import run_lesson
+    from ...learn.text.in_terminal import TerminalSink
+    from ...learn.text.running import run_lesson
 
     wanted, screen = lesson(args.lesson.split(".")[0]), Screen.of()
     before = os.environ.get("TINYLLM_QUICK")

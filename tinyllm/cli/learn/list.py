@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print a line for each lesson, and one for each exercise of a lesson that was begun or asked for."""
     from ...learn.exercises import lesson
-    from ...learn.session import Session, rows, title
+    from ...learn.work.session import Session, rows, title
 
     screen, session = Screen.of(), Session.here()
     only = lesson(args.lesson) if args.lesson else None

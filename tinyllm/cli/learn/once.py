@@ -10,18 +10,18 @@ from ..screen import Screen, say
 
 if TYPE_CHECKING:
     from ...learn.exercise import Exercise
-    from ...learn.session import Session
-    from ...learn.worker import Worker
+    from ...learn.loop.worker import Worker
+    from ...learn.work.session import Session
 
 
 def check_once(
     session: Session, worker: Worker, screen: Screen, exercises: Sequence[Exercise], as_json: bool = False
 ) -> int:
     """Check; return 0 if every one has passed, 1 if not."""
-    from ...learn.live import print_page
-    from ...learn.screen import paragraph, verdict_page
-    from ...learn.session import title
-    from ...learn.worker import Checked
+    from ...learn.loop.live import print_page
+    from ...learn.loop.screen import paragraph, verdict_page
+    from ...learn.loop.worker import Checked
+    from ...learn.work.session import title
 
     passed = 0
     for i, exercise in enumerate(exercises):

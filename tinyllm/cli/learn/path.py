@@ -21,9 +21,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the paths, or the lessons of one; those that are not written yet are named as such."""
-    from ...learn.course import PATHS, path
     from ...learn.exercises import lessons
-    from ...learn.session import Session
+    from ...learn.text.course import PATHS, path
+    from ...learn.work.session import Session
 
     screen = Screen.of()
     here = {one.number: one for one in lessons()}

@@ -11,8 +11,8 @@ from ..screen import Screen
 
 if TYPE_CHECKING:
     from ...learn.exercise import Exercise
-    from ...learn.session import Session
     from ...learn.verdict import Verdict
+    from ...learn.work.session import Session
 
 EXAMPLES = """\
   tinyllm learn plot                 of the exercise you are at
@@ -28,8 +28,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the exercise and draw; return 1 if there is nothing to draw."""
-    from ...learn.session import Session
-    from ...learn.worker import Worker
+    from ...learn.loop.worker import Worker
+    from ...learn.work.session import Session
 
     screen, session = Screen.of(), Session.here()
     exercise = session.chosen(args.exercise)
@@ -52,7 +52,7 @@ def draw(exercise: Exercise, verdict: Verdict, path: Path) -> str:
     """Draw what a verdict holds into a file; return a line that says where it is."""
     import numpy as np
 
-    from ...learn.session import title
+    from ...learn.work.session import title
     from ...viz import Beside, draw_beside, save
 
     picture = verdict.picture or {}

@@ -23,7 +23,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask, and put the stub back; return 1 if the answer is no."""
     from ...errors import LearnError
-    from ...learn.session import Session, title
+    from ...learn.work.session import Session, title
 
     screen, session = Screen.of(), Session.here()
     exercise = session.chosen(args.exercise)

@@ -35,13 +35,13 @@ def run(args: argparse.Namespace) -> int:
     if args.form is None:
         if args.out:
             raise ConfigError("--out is for a page that is written", hint="--html, --md or --ipynb with it")
-        from ...learn.show import show
+        from ...learn.text.show import show
 
         show(wanted, screen)
         screen.line()
         screen.line(f"next: tinyllm learn {wanted.number}")
         return 0
-    from ...learn.convert import export
+    from ...learn.text.convert import export
 
     screen.line(f"written: {export(wanted, args.form, Path(args.out) if args.out else None)}")
     return 0

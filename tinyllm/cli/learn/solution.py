@@ -22,10 +22,10 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print both functions; nothing of the learner's is changed."""
     from ...errors import LearnError
-    from ...learn.live import print_page
-    from ...learn.screen import code
-    from ...learn.session import Session, title
-    from ...learn.slot import Slot
+    from ...learn.loop.live import print_page
+    from ...learn.loop.screen import code
+    from ...learn.slots.slot import Slot
+    from ...learn.work.session import Session, title
 
     screen, session = Screen.of(), Session.here()
     exercise = session.chosen(args.exercise)

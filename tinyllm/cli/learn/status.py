@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print how many exercises have passed, what is next, and where the files are."""
     from ...errors import LearnError
-    from ...learn.session import Session, rows, title
+    from ...learn.work.session import Session, rows, title
 
     screen, session = Screen.of(), Session.here()
     done, every = session.count()

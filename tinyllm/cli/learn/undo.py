@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Undo once; undoing again goes on, and what was there is kept, too."""
     from ...learn.exercises import lesson, lesson_of
-    from ...learn.session import Session
+    from ...learn.work.session import Session
 
     screen, session = Screen.of(), Session.here()
     wanted = lesson(args.lesson.split(".")[0]) if args.lesson else lesson_of(session.next())

@@ -20,9 +20,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the sentence, the shape, and the lesson where the word is at home."""
-    from ...learn.course import entry
     from ...learn.exercises import lessons
-    from ...learn.glossary import term, terms
+    from ...learn.text.course import entry
+    from ...learn.text.glossary import term, terms
 
     screen = Screen.of()
     if not args.term:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..draw import Growing
+from ..checks.draw import Growing
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...autograd.numeric import central_difference, complex_step
-from ..draw import Growing
-from ..rules import RIGHT, WRONG, Rule, Steady
+from ..checks.draw import Growing
+from ..material.rules import RIGHT, WRONG, Rule, Steady
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from ...errors import LearnError
+from ..diagnosis.judge import judge
+from ..diagnosis.mutants import made
 from ..exercise import Exercise, Lesson
-from ..judge import judge
-from ..mutants import made
-from ..slot import Slot
-from ..stub import function_stub
+from ..slots.slot import Slot
+from ..slots.stub import function_stub
 
 SEEDS = 5  # how often the right answer is tried, each time on other inputs
 FEWEST = 4  # usual mistakes that an exercise knows

@@ -6,7 +6,7 @@ import io
 
 from ...cli.screen import Screen
 from ..exercise import Lesson
-from ..show import for_terminal, page_text, show
+from ..text.show import for_terminal, page_text, show
 
 
 def r12_console(lesson: Lesson) -> list[str]:

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import LearnError
-from ..cells import lessons_folder
-from ..convert import notebook
 from ..exercise import Lesson
-from ..html_page import html_page
-from ..page import stale
+from ..text.cells import lessons_folder
+from ..text.convert import notebook
+from ..text.html_page import html_page
+from ..text.page import stale
 
 HEAVIEST = 3 * 2**20  # bytes of a page with its pictures, and of an HTML file
 
@@ -55,7 +55,7 @@ def page(lesson: Lesson, folder: Path | None = None) -> list[str]:
 
 
 def _has_heading(path: Path, wanted: str) -> bool:
-    from ..glossary import anchor
+    from ..text.glossary import anchor
 
     headings = re.findall(r"(?m)^#+ (.*)$", path.read_text(encoding="utf-8"))
     return wanted in {anchor(heading) for heading in headings}

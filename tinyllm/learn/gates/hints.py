@@ -6,8 +6,8 @@ import io
 import tokenize
 
 from ..exercise import Exercise, Lesson
-from ..slot import Slot
-from ..stub import function_stub
+from ..slots.slot import Slot
+from ..slots.stub import function_stub
 
 _SHORTEST = 12  # signs, without spaces: a line of code that says something of the answer
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from ..cells import Cell, read
 from ..exercise import Lesson
 from ..exercises import lessons
-from ..glossary import anchor, marks, terms
+from ..text.cells import Cell, read
+from ..text.glossary import anchor, marks, terms
 
 
 def r9_order(lesson: Lesson) -> list[str]:
@@ -62,7 +62,7 @@ def _spoken(cell: Cell) -> str:
 
 def glossary() -> list[str]:
     """Return what is wrong with the glossary itself: doubled words, and words of no lesson."""
-    from ..course import COURSE
+    from ..text.course import COURSE
 
     names = [anchor(term.name) for term in terms()]
     complaints = [f"{name} is there twice" for name in sorted(set(names)) if names.count(name) > 1]

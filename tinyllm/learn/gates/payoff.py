@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ..cells import lesson_path
 from ..exercise import Lesson
-from ..lesson import into
-from ..slot import Slot
-from ..swap import swap, tripwire
+from ..slots.slot import Slot
+from ..slots.swap import swap, tripwire
+from ..text.cells import lesson_path
+from ..text.lesson import into
 
 
 def r4_payoff_calls(lesson: Lesson) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...errors import LearnError
-from ..cells import lesson_path
 from ..exercise import Lesson
-from ..recording import record
+from ..text.cells import lesson_path
+from ..text.recording import record
 
 BUDGET = 20.0  # seconds for the short run on two cores
 

@@ -11,8 +11,8 @@ from ... import kernels
 from ...errors import TinyLLMError
 from ..exercise import Exercise, Lesson
 from ..exercises import exercises
-from ..slot import Slot
-from ..swap import swap
+from ..slots.slot import Slot
+from ..slots.swap import swap
 
 SUBSETS = 20
 

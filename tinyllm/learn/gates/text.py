@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from ...errors import LearnError
-from ..cells import SECTIONS, Cell, header, lesson_path, parse
 from ..exercise import Lesson
-from ..glossary import without_code
+from ..text.cells import SECTIONS, Cell, header, lesson_path, parse
+from ..text.glossary import without_code
 
 LONGEST = 25  # lines of code in a cell
 NEEDED = ("predict", "picture", "build", "payoff", "explain", "next")
@@ -41,7 +41,9 @@ def form(lesson: Lesson, cells: list[Cell]) -> list[str]:
     """Return what is wrong with the form: header, sections, the length of cells, exercises shown."""
     complaints = []
     if not cells or cells[0].text != header(lesson):
-        complaints.append(f"the first cell is not its header: python -m tinyllm.learn.page --header {lesson.number}")
+        complaints.append(
+            f"the first cell is not its header: python -m tinyllm.learn.text.page --header {lesson.number}"
+        )
     starts = [cell.section[0] for cell in cells if cell.section]
     complaints += [f"there is no section {word!r}" for word in NEEDED if word not in starts]
     if "picture" in starts and "build" in starts and starts.index("picture") > starts.index("build"):

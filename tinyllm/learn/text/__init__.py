@@ -1,0 +1,1 @@
+"""What lessons are written with, and the places where they are read: terminal, notebook, pages."""

@@ -1,0 +1,1 @@
+"""The learner's folder: their files, of which nothing is ever lost, and how far they are."""
