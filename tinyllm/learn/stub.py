@@ -24,7 +24,8 @@ def stub(exercise: Exercise) -> str:
         >>> from tinyllm.learn.exercise import Exercise
         >>> print(stub(Exercise("03.2", "tinyllm.autograd.ops.reduce:Sum.backward", 5, [], [], ("", "", ""), "")))
         import numpy as np
-        ...
+        <BLANKLINE>
+        <BLANKLINE>
         def sum_backward(ctx, dy):
             \"\"\"Add up the entries along some axes, or all of them.
         <BLANKLINE>

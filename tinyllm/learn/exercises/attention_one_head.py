@@ -17,7 +17,7 @@ from .attention_trials import (
     three_square,
 )
 
-KERNELS = ("attention", "attention_backward")
+KERNELS = ("attention", "attention_backward", "attention_decode")  # compiled, they have the mathematics inside
 
 ONE_HEAD = (
     Exercise(
