@@ -117,6 +117,15 @@ def test_a_file_that_was_deleted(tinyllm, file):
     assert file.read_text() == HEAD + "    return x\n"
 
 
+def test_code_that_deletes_its_own_file(tinyllm, file):
+    text = "import os\n" + HEAD + "    os.remove(__file__)\n    return x\n"
+    file.write_text(text)
+    assert tinyllm("learn", "check", ID).code == 1
+    assert not file.exists()
+    assert tinyllm("learn", "undo", "04").code == 0
+    assert file.read_text() == text
+
+
 def test_the_whole_folder_deleted(tinyllm, file):
     file.parent.rmdir()
     done = tinyllm("learn", "check", ID)

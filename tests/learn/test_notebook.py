@@ -118,6 +118,16 @@ def test_an_endless_loop_leaves_the_notebook_alive(cell, file, capsys, monkeypat
     assert "still running after 0.5 s" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_helper_in_the_place_of_an_import(cell, file):
+    Workspace(file.parent).start(lesson("04"))
+    file.write_text("from numpy import exp as shifted\n" + file.read_text())
+    cell(HELP)
+    cell(RIGHT)
+    text = file.read_text()
+    assert "import exp as shifted" not in text
+    assert "\n\ndef shifted(x, axis):\n    return x - x.max(axis, keepdims=True)\n\n\n" in text
+
+
 def test_hints(cell, capsys):
     hint("04.2")
     hint("04.2")

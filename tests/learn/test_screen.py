@@ -124,7 +124,21 @@ def test_ascii_consoles_get_ascii():
     assert stream.getvalue() == "<= - ?\n"
 
 
-def test_the_terminal_is_drawn_at_once_and_the_cursor_comes_back():
+@pytest.mark.parametrize("lines", [14, 16, 20, 40])
+def test_what_matters_most_fits_into_the_window(lines, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", str(lines))
+    terminal = Terminal()
+    view = TerminalView(Screen.of(terminal, {"TERM": "xterm", "COLUMNS": "80"}))
+    view.show(verdict_page(VERDICT, "f", 80, "printed\n" * 30))
+    view.foot(list(MENU), "lesson 10: 2/5", "")
+    drawn = terminal.getvalue().rsplit("\x1b[2J", 1)[1]
+    assert drawn.count("\n") < lines
+    assert "FAIL" in drawn and "divides the scores" in drawn and "quit" in drawn
+    assert ("a taller window" in drawn) == (lines < 40)
+
+
+def test_the_terminal_is_drawn_at_once_and_what_scrolled_away_stays():
     terminal = Terminal()
     with TerminalView(Screen.of(terminal, {"TERM": "xterm"})) as view:
         view.show(verdict_page(VERDICT, "f", view.width))
@@ -137,4 +151,4 @@ def test_the_terminal_is_drawn_at_once_and_the_cursor_comes_back():
         view.add(paragraph("a hint", 80))
         view.foot(list(MENU), "lesson 10: 2/5", "")
         assert "FAIL" in terminal.getvalue().rsplit("\x1b[2J", 1)[1]
-    assert terminal.getvalue().endswith("\x1b[?25h\n")
+    assert "\x1b[3J" not in terminal.getvalue() and "\x1b[?25l" not in terminal.getvalue()

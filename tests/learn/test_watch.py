@@ -29,6 +29,7 @@ class Session:
         self.workspace = desk
         self.notes = []
         self.taken = []
+        self.kept = []
         self.level = 0
         self.done = set()
 
@@ -41,6 +42,9 @@ class Session:
     def start(self, lesson):
         self.desk.write("raise NotImplementedError('99.1')")
         return self.desk.file
+
+    def checking(self, exercise):
+        self.kept.append(self.desk.file.read_text() if self.desk.file.exists() else "")
 
     def took(self, exercise, checked):
         self.taken.append(checked.verdict.state)
@@ -150,8 +154,13 @@ def test_a_save_brings_a_verdict_and_nothing_else_does(loop):
         loop.looked = 0
         loop.turn()
     assert loop.session.taken == ["failed"]
+    (loop.desk.folder / ".#l99_fake.py").write_text("an editor's mark")
+    loop.looked = 0
+    loop.turn()
+    assert not loop.worker.busy
     loop.desk.write("return 42")
     verdicts(loop, 2)
+    assert ["return 41" in text for text in loop.session.kept] == [True, False]
     assert "99.1 has passed." in loop.view.last
     assert "Because sums undo copies." in loop.view.last
     assert "is done" not in loop.view.last

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "Start here": {
         "tour": "watch a GPT learn, and see its gradients checked (3 minutes)",
+    },
+    "Learn": {
         "learn": "write each stage by hand, checked at every save",
     },
     "Models": {
@@ -76,6 +78,7 @@ ALL = [*NAMES, *(name for within in WITHIN.values() for name in within)]
 
 EXAMPLES = """\
   tinyllm tour
+  tinyllm learn
   tinyllm train my_notes.txt --out runs/notes
   tinyllm generate runs/notes "Dear diary" --tokens 100
   tinyllm train --help
@@ -86,6 +89,8 @@ ENVIRONMENT = """\
   TINYLLM_KERNELS=k    numba (fast) or numpy (readable, slow)
   TINYLLM_DATA=path    folders with texts and models, found by name
   TINYLLM_CACHE=path   where downloads are kept
+  TINYLLM_MY=path      your folder for the lessons; without it, my/ in this one
+  TINYLLM_MINE=which   run your own functions from there, as --mine=which
 """
 
 

@@ -40,8 +40,8 @@ a{color:var(--link);text-underline-offset:.15em}
 code,pre{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 code{font-size:.86em;background:var(--well);padding:.1em .28em;border-radius:4px;overflow-wrap:anywhere}
 pre{background:var(--well);padding:.9rem 1.1rem;border-radius:8px;overflow-x:auto;font-size:.77rem;line-height:1.5}
-@media (max-width:62rem){pre{white-space:pre-wrap;overflow-wrap:anywhere}}
-@media (min-width:62rem){main>pre{margin-inline:-4.6rem}}
+@media (max-width:66rem){pre{white-space:pre-wrap;overflow-wrap:anywhere}}
+@media (min-width:66rem){main>pre{width:fit-content;min-width:100%;max-width:calc(100% + 9rem)}}
 pre code{background:none;padding:0;font-size:inherit;overflow-wrap:normal}
 pre.text{background:none;border-left:3px solid var(--line);border-radius:0}
 img{display:block;max-width:100%;height:auto;margin:1.6rem auto;background:#fff;padding:.5rem;border-radius:8px}

@@ -13,8 +13,9 @@ from .screen import Page, Row
 if TYPE_CHECKING:
     from ..cli.screen import Screen
 
-_CLEAR = "\x1b[2J\x1b[3J\x1b[H"  # also what has scrolled away: the last verdict is no longer true
-_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+_CLEAR = "\x1b[2J\x1b[H"  # what has scrolled away stays: it may be the learner's, from before
+
+_LEAST = 8  # lines: where there is less room the page scrolls instead
 
 
 def print_page(screen: Screen, page: Page) -> None:
@@ -92,11 +93,10 @@ class TerminalView:
         return max(self.size.columns, 20)
 
     def __enter__(self) -> TerminalView:
-        self.screen.stream.write(_HIDE)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.screen.stream.write(_SHOW + "\n")
+        self.screen.stream.write("\n")
         self.screen.stream.flush()
 
     def show(self, page: Page) -> None:
@@ -123,11 +123,25 @@ class TerminalView:
         """Write the whole screen at once, so that nothing flickers."""
         console = self.screen.console
         console.width = self.width
+        below = [*self.more, [("", "")], *self._foot()]
         with console.capture() as captured:
-            for row in [*self.page, *self.more, [("", "")], *self._foot()]:
+            for row in [*self._fitting(self.size.lines - self._height(below)), *below]:
                 console.print(self._text(row), soft_wrap=True)
         self.screen.stream.write(_CLEAR + captured.get().rstrip("\n"))
         self.screen.stream.flush()
+
+    def _fitting(self, room: int) -> Page:
+        """Return as much of the page as fits above the rest: it begins with what matters most."""
+        if room < _LEAST or self._height(self.page) <= room:
+            return self.page
+        kept: Page = []
+        while self._height([*kept, self.page[len(kept)]]) < room:
+            kept.append(self.page[len(kept)])
+        return [*kept, [("... a taller window shows the rest", "dim")]]
+
+    def _height(self, page: Page) -> int:
+        """How many lines of the terminal a page takes: what is too long for one goes on in the next."""
+        return sum(max(1, -(-sum(len(text) for text, _ in row) // self.width)) for row in page)
 
     def _text(self, row: Row) -> object:
         from rich.text import Text

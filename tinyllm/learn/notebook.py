@@ -104,7 +104,10 @@ def _placed(part: str, there: ast.stmt | None, before: ast.stmt | None, content:
     """Put a text in the place of another, or in front of the function that needs it, or at the end."""
     lines = content.splitlines(keepends=True)
     first, last = span(there) if there else (span(before)[0] if before else len(lines),) * 2
-    gap = "" if there else "\n\n" if part.startswith(("def ", "@", "class ")) else "\n"
+    block = part.startswith(("def ", "@", "class "))
+    gap = "" if there else "\n\n" if block else "\n"
+    if block and isinstance(there, (ast.Import, ast.ImportFrom)):  # a helper of theirs instead of the library's
+        part, gap = f"\n\n{part}", "\n\n"
     return b"".join([*lines[:first], like(content, part.rstrip("\n") + "\n" + gap), *lines[last:]])
 
 

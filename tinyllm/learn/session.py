@@ -112,9 +112,12 @@ class Session:
         """Make the learner's file of a lesson where there is none; add what is missing to one that is there."""
         return self.workspace.start(wanted)
 
-    def took(self, wanted: Exercise, checked: Checked) -> Verdict:
-        """Remember a verdict, and the version of the file that it is about; trouble with that becomes a note."""
+    def checking(self, wanted: Exercise) -> None:
+        """Keep the version of the file that is checked now, before its code runs and may do anything to the file."""
         self._careful(lambda: history.keep(self.workspace, lesson_of(wanted)))
+
+    def took(self, wanted: Exercise, checked: Checked) -> Verdict:
+        """Remember a verdict; trouble with that becomes a note."""
         if checked.source:
             self._careful(lambda: self.progress.record(checked.verdict, checked.source))
         return checked.verdict

@@ -129,6 +129,7 @@ class Watch:
 
     def check(self) -> None:
         """Begin a check of the exercise."""
+        self.session.checking(self.exercise)
         self.worker.begin(self.exercise.id)
         self.foot(f"checking {self.exercise.id} ...")
 
@@ -158,7 +159,10 @@ class Watch:
 
     def look_at_files(self) -> dict[str, tuple[int, int, int]]:
         """Return what changes when one of the learner's files does."""
-        return {path.name: _state(path) for path in sorted(Path(self.session.workspace.folder).glob("*.py"))}
+        found = sorted(Path(self.session.workspace.folder).glob("*.py"))
+        return {
+            path.name: _state(path) for path in found if path.name[0] not in ".#"
+        }  # what editors leave is not theirs
 
     def take(self, checked: Checked) -> None:
         """Show what came of a check."""

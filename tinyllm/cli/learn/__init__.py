@@ -49,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
         from .plot import draw, folder_of
 
         worker.prepare()
-        view = LinesView(screen) if screen.plain else TerminalView(screen)
-        with keys(screen.plain) as pressed, view:
+        plain = screen.plain or screen.console.legacy_windows
+        view = LinesView(screen) if plain else TerminalView(screen)
+        with keys(plain) as pressed, view:
             loop = Watch(
                 session, worker, view, pressed, exercise,
                 lambda one, verdict: draw(one, verdict, folder_of(session) / f"{one.id}.png"),

@@ -25,6 +25,7 @@ def check_once(
 
     passed = 0
     for i, exercise in enumerate(exercises):
+        session.checking(exercise)
         verdict = worker.check(exercise.id)
         session.took(exercise, Checked(verdict, worker.output, worker.source))
         passed += verdict.passed
