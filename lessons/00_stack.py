@@ -91,7 +91,8 @@ model = GPT(config, np.random.default_rng(0))
 for p in model.parameters():
     if p.ndim == 2:
         p.data *= 3  # GPT-2's first numbers suit a model twelve times as wide; a narrow one starts with larger ones
-before = model.loss(others[:, :-1], others[:, 1:]).item()
+with tl.no_grad(), kernels.use("numpy"):
+    before = model.loss(others[:, :-1], others[:, 1:]).item()
 say(f"It has {model.count_parameters():,} numbers. Its loss on unseen stories is {before:.2f} [[nat]]s a token.")
 
 # %% predict: before it has learned
@@ -112,14 +113,15 @@ optimizer = AdamW(model.parameters(), lr=1e-2)
 rng = np.random.default_rng(2)
 steps = 150 if quick() else 400
 losses = []
-for step in range(steps):
-    batch = rows[rng.integers(len(rows), size=32)]  # 32 stories
-    loss = model.loss(batch[:, :-1], batch[:, 1:])  # every token is predicted from those before it
-    optimizer.zero_grad()
-    loss.backward()  # which way does each number have to move?
-    optimizer.step(1e-2 * min(1.0, (step + 1) / 20) * (1 - step / steps))
-    losses.append(loss.item())
-with tl.no_grad():
+with kernels.use("numpy"):  # a model so small is done before faster kernels would be compiled (lesson 16)
+    for step in range(steps):
+        batch = rows[rng.integers(len(rows), size=32)]  # 32 stories
+        loss = model.loss(batch[:, :-1], batch[:, 1:])  # every token is predicted from those before it
+        optimizer.zero_grad()
+        loss.backward()  # which way does each number have to move?
+        optimizer.step(1e-2 * min(1.0, (step + 1) / 20) * (1 - step / steps))
+        losses.append(loss.item())
+with tl.no_grad(), kernels.use("numpy"):
     after = model.loss(others[:, :-1], others[:, 1:]).item()
 claim("the loss after training, on stories it never saw", after, below=0.6 if quick() else 0.53)
 
@@ -133,7 +135,7 @@ fig(viz.draw_loss(viz.LossCurve(range(steps), losses, title="A GPT learns", subt
 # interesting one: there the GPT finds out that the end of a story repeats its beginning, and where to look.
 
 # %% picture: where it looks
-with tl.no_grad():
+with tl.no_grad(), kernels.use("numpy"):
     block = model.blocks[0]
     seen = block.attn.weights(block.norm1(model.embed(others[:, :-1])))  # (B, H, T, T)
 share = seen.mean(axis=0)  # (H, T, T), over all unseen stories
@@ -168,7 +170,7 @@ claim("attention to the right word, the least of the three", min(best.values()),
 # %%
 def write(count, rng):
     ids = np.full((count, 1), line_end)
-    with tl.no_grad():
+    with tl.no_grad(), kernels.use("numpy"):
         for _ in range(19):
             p = kernels.softmax(model(ids).data[:, -1])  # (count, V)
             ids = np.hstack([ids, [[sample(rng, row)] for row in p]])
@@ -193,7 +195,8 @@ exact = GPT(config, np.random.default_rng(0))
 exact.load_state_dict(model.state_dict())
 exact.astype(np.float64)
 few = others[:1, :12]  # the beginning of a story
-report = tl.gradcheck(lambda *_: exact.loss(few[:, :-1], few[:, 1:]), list(exact.parameters()))
+with kernels.use("numpy"):
+    report = tl.gradcheck(lambda *_: exact.loss(few[:, :-1], few[:, 1:]), list(exact.parameters()))
 claim("every gradient agrees with the measured slope to nine digits", report.error < 1e-9)
 say(f"{len(report.findings)} arrays of numbers, all checked by {report.method}.")
 

@@ -17,7 +17,7 @@
 import numpy as np
 
 import tinyllm as tl
-from tinyllm import viz
+from tinyllm import kernels, viz
 from tinyllm.autograd import compare, numeric
 from tinyllm.autograd.ops.activation import GeluTanh
 from tinyllm.learn import build, claim, fig, predict, say
@@ -209,7 +209,14 @@ config = GPTConfig.preset("gpt2", vocab_size=13, block_size=8, n_layer=2, n_head
 model = GPT(config, np.random.default_rng(4)).astype(np.float64)
 idx = np.random.default_rng(5).integers(0, 13, size=(2, 9))
 names, parameters = zip(*model.named_parameters(), strict=True)
-report = tl.gradcheck(lambda *_: model.loss(idx[:, :-1], idx[:, 1:]), list(parameters), names=names)
+
+
+def loss_of_it(*_):
+    return model.loss(idx[:, :-1], idx[:, 1:])
+
+
+with kernels.use("numpy"):
+    report = tl.gradcheck(loss_of_it, list(parameters), names=names)
 claim("parameters checked", len(report.findings), near=len(names))
 claim("every gradient is right to nine digits", report.error < 1e-9)
 say(f"{len(names)} arrays with {model.count_parameters():,} numbers in all are right, by {report.method}.")
@@ -221,7 +228,8 @@ say(f"{len(names)} arrays with {model.count_parameters():,} numbers in all are r
 kept = GeluTanh.backward
 GeluTanh.backward = lambda ctx, dy: 1.001 * kept(ctx, dy)
 try:
-    spoiled = tl.gradcheck(lambda *_: model.loss(idx[:, :-1], idx[:, 1:]), list(parameters), names=names, raises=False)
+    with kernels.use("numpy"):
+        spoiled = tl.gradcheck(loss_of_it, list(parameters), names=names, raises=False)
 finally:
     GeluTanh.backward = kept
 wrong = [finding.argument for finding in spoiled.findings if not finding.ok]
