@@ -72,7 +72,7 @@ def test_the_body_is_the_page_without_its_frame():
 
 
 def test_a_lesson_without_a_page_says_how_to_make_it():
-    with pytest.raises(LearnError, match=r"tinyllm\.learn\.page 99"):
+    with pytest.raises(LearnError, match=r"tinyllm\.learn\.text\.page 99"):
         page_text(Lesson("99", "nothing", "", "", 1, "", ()))
 
 

@@ -102,6 +102,11 @@ ONE_HEAD = (
             ),
             Mutant(
                 "scale * (q @ flip(k))",
+                "q.shape[-1] ** -0.5 * (q @ flip(k))",
+                "It scales by 1 / sqrt(D) whatever it is told: scale is an argument, and the caller decides.",
+            ),
+            Mutant(
+                "scale * (q @ flip(k))",
                 "(q @ flip(k)) / np.sqrt(q.shape[-2])",
                 "This scales by sqrt(T), the number of queries; a score is a sum of D terms, and scale is what it "
                 "is multiplied by.",

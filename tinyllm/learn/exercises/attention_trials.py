@@ -62,6 +62,7 @@ def three(draw: Any) -> Any:
     T, S, D = draw.sizes("T S D")
     T, S = min(T, S), max(T, S)
     yield draw(2, T, D), draw(2, S, D), draw(2, S, D), causal_mask(T, S), D**-0.5
+    yield draw(2, T, D), draw(2, S, D), draw(2, S, D), causal_mask(T, S), 0.7  # the caller decides
     far = draw(S, D, scale=300.0)
     yield far, -far, draw(S, D), causal_mask(S, S), D**-0.5  # huge scores; what may be seen is far below zero
 
