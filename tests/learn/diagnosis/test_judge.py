@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyllm import kernels
 from tinyllm.autograd.draw import given
 from tinyllm.errors import LearnError
 from tinyllm.kernels.attention import flip
@@ -17,6 +18,7 @@ from tinyllm.learn.checks import gradcheck_slot, oracle, shapes, vectors
 from tinyllm.learn.diagnosis import mutants
 from tinyllm.learn.diagnosis.judge import judge
 from tinyllm.learn.exercise import Exercise, Mutant
+from tinyllm.learn.exercises import exercise
 from tinyllm.learn.slots.slot import Slot
 from tinyllm.learn.verdict import Verdict
 
@@ -86,6 +88,17 @@ def test_a_verdict_becomes_json_and_back():
 
 
 # usual mistakes
+
+
+def test_a_second_fault_in_the_precision_does_not_hide_the_first():
+    def attend(q, k, v, visible, scale):
+        w = kernels.softmax(np.where(visible, q @ flip(k) / np.sqrt(q.shape[-1]), -np.inf))  # the root is float64
+        return w @ v, w
+
+    verdict = judge(exercise("10.2"), attend)
+    assert (
+        verdict.because == "It scales by 1 / sqrt(D) whatever it is told: scale is an argument, and the caller decides."
+    )
 
 
 @pytest.mark.parametrize(("number", "i"), MISTAKES)

@@ -35,16 +35,22 @@ def traced(function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: i
 
 
 def which(function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: int = 0) -> int | None:
-    """Return the index of the first mutant that a function behaves exactly like, or None."""
+    """Return the index of the first mutant that a function behaves exactly like, or None.
+
+    Where there is none, one that gives the same numbers in another precision will do: the mistake is the same, and the
+    precision is a second one.
+    """
     mine = traced(function, slot, exercise, seed)
-    for index, mutant in enumerate(exercise.mutants):
-        if alike(mine, traced(made(slot, mutant), slot, exercise, seed)):
-            return index
+    theirs = [traced(made(slot, mutant), slot, exercise, seed) for mutant in exercise.mutants]
+    for precisely in (True, False):
+        for index, trace in enumerate(theirs):
+            if alike(mine, trace, precisely):
+                return index
     return None
 
 
-def alike(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
-    """Did two functions do the same, input by input?
+def alike(one: Sequence[Outcome], other: Sequence[Outcome], precisely: bool = True) -> bool:
+    """Did two functions do the same, input by input: to the dtype, or only but for the precision of floats?
 
     Where neither ever returns anything the messages of their exceptions have to agree as well: that two functions break
     down everywhere says little.
@@ -52,7 +58,7 @@ def alike(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
     if len(one) != len(other):
         return False
     around = _largest(one, other)
-    if not all(_same(a, b, around) for a, b in zip(one, other, strict=True)):
+    if not all(_same(a, b, around, precisely) for a, b in zip(one, other, strict=True)):
         return False
     if any(a.error is None for a in one):
         return True
@@ -75,28 +81,32 @@ def _largest(*traces: Sequence[Outcome]) -> float:
     return found
 
 
-def _same(a: Outcome, b: Outcome, around: float) -> bool:
+def _same(a: Outcome, b: Outcome, around: float, precisely: bool) -> bool:
     if (a.error is None) != (b.error is None):
         return False
     if a.error is not None:
         return type(a.error) is type(b.error)
-    return a.changed == b.changed and _equal(a.value, b.value, around) and _equal(a.saved, b.saved, around)
+    values = _equal(a.value, b.value, around, precisely)
+    return values and a.changed == b.changed and _equal(a.saved, b.saved, around, precisely)
 
 
-def _equal(a: Any, b: Any, around: float) -> bool:
+def _equal(a: Any, b: Any, around: float, precisely: bool) -> bool:
     if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
-        return len(a) == len(b) and all(_equal(x, y, around) for x, y in zip(a, b, strict=True))
+        return len(a) == len(b) and all(_equal(x, y, around, precisely) for x, y in zip(a, b, strict=True))
     if numeric(a) and numeric(b):
-        return _near(np.asarray(a), np.asarray(b), around)
+        return _near(np.asarray(a), np.asarray(b), around, precisely)
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_equal(value, b[key], around) for key, value in a.items())
+        return a.keys() == b.keys() and all(_equal(value, b[key], around, precisely) for key, value in a.items())
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return type(a) is type(b) and bool(np.array_equal(a, b))
     return type(a) is type(b) and bool(np.all(a == b))
 
 
-def _near(x: Any, y: Any, around: float) -> bool:
+def _near(x: Any, y: Any, around: float, precisely: bool) -> bool:
     """Are two arrays of one shape and dtype equal up to rounding?"""
+    if not precisely and x.dtype.kind == y.dtype.kind == "f":
+        coarser = min(x.dtype, y.dtype, key=lambda dtype: dtype.itemsize)
+        x, y = x.astype(coarser), y.astype(coarser)
     if x.shape != y.shape or (x.ndim and x.dtype != y.dtype):
         return False
     finite = np.isfinite(y) if y.dtype.kind in "fc" else np.ones(y.shape, bool)
