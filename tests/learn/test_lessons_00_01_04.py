@@ -50,6 +50,14 @@ def summed(f, pull_back, x, directions, draw, step, rtol):
     return bool(error <= rtol), error, dx, expected
 
 
+def left_complex(f, x, u, h=1e-20):
+    return (np.imag(f(x + 1j * h * u)) / h).astype(complex)
+
+
+def in_single(f, x, h=1e-5):
+    return every_entry(f, x, h).astype(np.float32)
+
+
 def naive_logsumexp(x):
     total = np.exp(x).sum(-1)
     return np.log(total)
@@ -85,7 +93,9 @@ WRONG = [
     ("00.1", nats_per_byte, "nats per byte"),
     ("01.1", forward_difference, "looks to one side only"),
     ("01.2", real_step, "The real part is f"),
+    ("01.2", left_complex, "complex128"),
     ("01.3", not_put_back, "not put back"),
+    ("01.3", in_single, "float32"),
     ("01.4", summed, "cotangent of ones"),
     ("04.1", naive_logsumexp, "overflows"),
     ("04.2", naive_softmax, "overflows"),
@@ -95,7 +105,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "function", "words"), WRONG, ids=[wanted for wanted, _, _ in WRONG])
+@pytest.mark.parametrize(
+    ("wanted", "function", "words"), WRONG, ids=[f"{wanted}-{function.__name__}" for wanted, function, _ in WRONG]
+)
 def test_a_wrong_answer_gets_its_sentence(wanted, function, words):
     verdict = judge(exercise(wanted), function)
     assert verdict.state == "failed"
