@@ -37,7 +37,7 @@ def check_once(
         print_page(screen, verdict_page(verdict, title(exercise), screen.width, worker.output))
         if verdict.passed and len(exercises) == 1:
             print_page(screen, [[("", "")], *paragraph(exercise.explain, screen.width, "  ")])
-        elif not verdict.passed and len(exercises) == 1:
+        elif len(exercises) == 1 and all(line.name != "load" for line in verdict.lines):  # that line says what to do
             screen.line(f"next: tinyllm learn hint {exercise.id}")
     for note in session.notes:
         say(f"tinyllm: {note}", error=True)
