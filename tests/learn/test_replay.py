@@ -21,6 +21,11 @@ WRONG = "    return np.arange(S) < np.arange(T)[:, None] + S - T"
 RIGHT = "    return np.arange(S) <= np.arange(T)[:, None] + S - T"
 
 
+def _hang_up_matters() -> None:
+    """Undo what nohup, above us, may have left to all its descendants."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Learner:
     """Somebody at a terminal of 80 columns, with an editor beside it."""
 
@@ -38,7 +43,7 @@ class Learner:
         kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TINYLLM_PLAIN", "COLUMNS", "TINYLLM_MY")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tinyllm", "learn", *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
-            cwd=folder, env={**kept, **plain}, start_new_session=True,
+            cwd=folder, env={**kept, **plain}, start_new_session=True, preexec_fn=_hang_up_matters,
         )  # fmt: skip
         self.theirs = theirs
         self.seen = ""

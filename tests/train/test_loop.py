@@ -146,7 +146,7 @@ def test_patience(tmp_path, tiny, log):
 
 
 def test_the_best_weights_are_kept(tmp_path, tiny, log):
-    config = tiny.but(steps=30, warmup=0, lr=0.1, eval_every=1, sample_every=0)
+    config = tiny.but(steps=30, warmup=30, lr=1.0, eval_every=1, sample_every=0)  # good at first, then far too fast
     run = Run.create(tmp_path / "run", config)
     run.train([log], peak_flops=PEAK)
     best, step = min((val, step) for step, _, val in log.of("eval"))

@@ -41,12 +41,12 @@ def which(function: Callable[..., Any], slot: Slot, exercise: Exercise, seed: in
     precision is a second one.
     """
     mine = traced(function, slot, exercise, seed)
-    theirs = [traced(made(slot, mutant), slot, exercise, seed) for mutant in exercise.mutants]
-    for precisely in (True, False):
-        for index, trace in enumerate(theirs):
-            if alike(mine, trace, precisely):
-                return index
-    return None
+    theirs = []
+    for index, mutant in enumerate(exercise.mutants):
+        theirs.append(traced(made(slot, mutant), slot, exercise, seed))
+        if alike(mine, theirs[-1]):
+            return index
+    return next((index for index, trace in enumerate(theirs) if alike(mine, trace, precisely=False)), None)
 
 
 def alike(one: Sequence[Outcome], other: Sequence[Outcome], precisely: bool = True) -> bool:
