@@ -20,7 +20,7 @@ import pytest
 
 from ..errors import TinyLLMError
 
-_OWN = ("tests/learn/", "tinyllm/learn/", "tests/cli/test_learn")  # of the course
+_OWN = ("tests/learn/", "tinyllm/learn/", "tests/cli/test_learn", "tests/cli/test_mine")  # of the course
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
