@@ -195,6 +195,8 @@ class Op:
         if grad.shape != shape:
             try:
                 grad = unbroadcast(grad, shape)
+            except TinyLLMError:  # it says more than could be said here
+                raise
             except ValueError:
                 got = f"the gradient of {ctx.argument(i)} has shape {grad.shape}"
                 raise OpError(f"{ctx.name}: {got}, not {shape}") from None
