@@ -31,14 +31,14 @@ def test_a_file_laid_out_by_hand(tmp_path):
     path.write_bytes(struct.pack("<7i", C, F, 1, 2, K, -V, T) + values.tobytes())
     config, tensors = read_llama2c(path)
     assert config == UNTIED and config.head_size == D
-    starts = dict(zip("embed an q k v o fn w1 w2 w3 norm cos sin head".split(), np.cumsum([0, *sizes]), strict=False))
+    _, _, _, k, _, _, fn, _, w2, w3, norm, *_ = np.cumsum([0, *sizes])  # where each begins
     layer = "layers.0."
     assert np.array_equal(tensors["tok_embeddings.weight"], np.arange(V * C).reshape(V, C))
-    assert tensors[layer + "attention.wk.weight"].tolist() == (starts["k"] + np.arange(8)).reshape(2, 4).tolist()
-    assert tensors[layer + "feed_forward.w2.weight"].tolist() == (starts["w2"] + np.arange(12)).reshape(4, 3).tolist()
-    assert tensors[layer + "feed_forward.w3.weight"][0, 0] == starts["w3"]
-    assert tensors[layer + "ffn_norm.weight"][0] == starts["fn"]
-    assert tensors["norm.weight"][0] == starts["norm"]
+    assert tensors[layer + "attention.wk.weight"].tolist() == (k + np.arange(8)).reshape(2, 4).tolist()
+    assert tensors[layer + "feed_forward.w2.weight"].tolist() == (w2 + np.arange(12)).reshape(4, 3).tolist()
+    assert tensors[layer + "feed_forward.w3.weight"][0, 0] == w3
+    assert tensors[layer + "ffn_norm.weight"][0] == fn
+    assert tensors["norm.weight"][0] == norm
     assert tensors["output.weight"][-1, -1] == values[-1]
     assert not tensors["norm.weight"].flags.writeable
 

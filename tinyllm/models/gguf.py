@@ -99,8 +99,9 @@ def read_gguf(path: str | Path) -> GGUF:
         big = int.from_bytes(version.to_bytes(4, "little"), "big") == _VERSION
         found = "is big-endian" if big else f"is of version {version:,}"
         raise cursor.wrong(f"{found}, expected little-endian and version 3", hint="convert it with llama.cpp")
-    tensors = _count(cursor, "tensors", _LEAST_TENSOR)
-    pairs = _count(cursor, "pairs", _LEAST_PAIR)
+    tensors, pairs = cursor.u64("the number of tensors"), cursor.u64("the number of pairs")
+    _check_count(cursor, tensors, "tensors", _LEAST_TENSOR)
+    _check_count(cursor, pairs, "pairs", _LEAST_PAIR)
     metadata: dict[str, Any] = {}
     types: dict[str, str] = {}
     for i in range(pairs):
@@ -209,13 +210,11 @@ def _mapped(path: Path) -> memoryview:
         raise CheckpointError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _count(cursor: Cursor, what: str, least: int) -> int:
-    count = cursor.u64(f"the number of {what}")
+def _check_count(cursor: Cursor, count: int, what: str, least: int) -> None:
     if count > _MOST:
         raise cursor.wrong(f"{count:,} {what} are announced, expected at most {_MOST:,}")
     if count * least > cursor.left:
         raise cursor.wrong(f"{count:,} {what} are announced, and {cursor.left:,} bytes are left")
-    return count
 
 
 def _alignment(cursor: Cursor, metadata: Mapping[str, Any], types: Mapping[str, str]) -> int:
