@@ -215,6 +215,7 @@ DATA = bytes(8)
         (header([("general.alignment", "string", "32")]), "power of two"),
         (padded(header([("general.alignment", "u32", 2**31)], [A])) + DATA, "there are 0"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_hostile_headers(read, raw, message):
     tracemalloc.start()

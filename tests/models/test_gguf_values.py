@@ -162,6 +162,7 @@ HUGE = struct.pack("<Q", 2**64 - 1)
         (b"\x09\0\0\0\x08\0\0\0" + struct.pack("<QQ", 1, 1) + b"\xc3", "UTF-8 at byte 24"),
         (b"\x09\0\0\0\x07\0\0\0" + struct.pack("<Q", 2) + b"\1\3", "truth value"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_hostile_bytes(raw, message):
     with pytest.raises(CheckpointError, match=message):

@@ -85,7 +85,7 @@ def test_damaged_and_foreign_files(tmp_path):
         (whole[:-1], "its header makes it"),
         (whole + b"\0", "its header makes it"),
         (whole[:20], "too few"),
-        (b"", "too few"),
+        (b"", "empty"),
         (b"24ka" + whole[4:], "later version"),
         (b"PK\3\4" + whole[4:], "torch.save"),
         (b"\x80\x02" + whole[2:], "torch.save"),

@@ -27,6 +27,7 @@ import numpy as np
 from ..errors import CheckpointError, ConfigError, DTypeError, RangeError, ShapeError
 from ..kernels.quantized import dequantize_4, dequantize_8, quantize_4, quantize_8
 from ..kernels.table import reference
+from .halves import bf16_to_float32, float32_to_bf16
 
 Array = np.ndarray[Any, Any]
 
@@ -169,7 +170,7 @@ class Blocks:
         values: Array = self.raw.view(_DTYPES[self.type.name]).reshape(self.shape)
         if not values.flags.aligned:  # a file may say that its tensors start anywhere
             values = values.copy()
-        return _from_bf16(values) if self.type.name == "BF16" else values.astype(np.float32, copy=False)
+        return bf16_to_float32(values) if self.type.name == "BF16" else values.astype(np.float32, copy=False)
 
     def quants(self) -> tuple[Array, Array]:
         """Return (q, scales) as ``kernels.linear_8``, or (p, scales) as ``kernels.linear_4`` takes them.
@@ -244,7 +245,7 @@ def encode(w: Array, kind: str) -> Blocks:
     block_type.row_bytes(w.shape)
     narrow = _cast(w, np.dtype("<f2") if kind == "F16" else np.dtype("<f4"), kind)
     if kind == "BF16":
-        raw = _to_bf16(narrow).reshape(-1).view(np.uint8)
+        raw = float32_to_bf16(narrow).astype("<u2", copy=False).reshape(-1).view(np.uint8)
     elif block_type.values == 1:
         raw = narrow.reshape(-1).view(np.uint8)
     elif w.size == 0:
@@ -272,14 +273,3 @@ def _cast(w: Array, dtype: np.dtype[Any], kind: str) -> Array:
         most = np.finfo(dtype).max
         raise ConfigError(f"{kind}: a value is beyond {most:,.5g}", hint="BF16 or F32, or weights that are no larger")
     return narrow
-
-
-def _from_bf16(halves: Array) -> Array:
-    return (halves.astype(np.uint32) << 16).view(np.float32)
-
-
-def _to_bf16(w: Array) -> Array:
-    """Round float32 to its upper half, a tie to the even one; a NaN stays one, and quiet."""
-    bits = w.view(np.uint32)
-    rounded = (bits + (0x7FFF + (bits >> 16 & 1)).astype(np.uint32)) >> 16
-    return np.where(np.isnan(w), bits >> 16 | 0x40, rounded).astype("<u2")

@@ -16,7 +16,6 @@ Writing keeps the order it is given, so equal input gives equal bytes.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from ..atomic import write_atomically
 from ..errors import CheckpointError, ConfigError, TinyLLMError, nearest
 from .ggml import BLOCK_TYPES, READABLE, Blocks, BlockType, encode
 from .gguf_values import LONGEST_KEY, Cursor, string_bytes, value_bytes, value_type
+from .mapped import map_file
 
 Array = np.ndarray[Any, Any]
 
@@ -88,7 +88,7 @@ def read_gguf(path: str | Path) -> GGUF:
         ({'general.architecture': 'toy'}, array([[1., 0.], [0., 1.]], dtype=float32))
     """
     path = Path(path).expanduser()
-    data = _mapped(path)
+    data = map_file(path)
     cursor = Cursor(data, path.name)
     magic = bytes(data[:4])
     if magic != _MAGIC:
@@ -197,17 +197,6 @@ def stored_kind(name: str, shape: tuple[int, ...], kind: str) -> str:
     if len(shape) < 2 or name == "position_embd.weight":
         return "F32"
     return kind if shape[-1] % BLOCK_TYPES[kind].values == 0 else "F16"
-
-
-def _mapped(path: Path) -> memoryview:
-    """Map a file into memory, read-only."""
-    try:
-        with open(path, "rb") as file:
-            if file.seek(0, 2) == 0:
-                raise CheckpointError(f"{path.name}: the file is empty", hint="a GGUF file")
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _check_count(cursor: Cursor, count: int, what: str, least: int) -> None:

@@ -18,7 +18,6 @@ Source: Karpathy 2023 (llama2.c, export.py version 0).
 from __future__ import annotations
 
 import math
-import mmap
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ import numpy as np
 from ..atomic import write_atomically
 from ..errors import CheckpointError, ConfigError, DTypeError, ShapeError, nearest
 from .ggml import encode
+from .mapped import map_file
 
 Array = np.ndarray[Any, Any]
 
@@ -154,14 +154,8 @@ def read_llama2c(path: str | Path) -> tuple[Llama2cConfig, dict[str, Array]]:
         (True, (4, 7))
     """
     path = Path(path).expanduser()
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEADER.size)
-            size = file.seek(0, 2)
-            config = _config(path.name, head, size)
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    data = map_file(path)
+    config = _config(path.name, bytes(data[: _HEADER.size]), len(data))
     tensors: dict[str, Array] = {}
     at = _HEADER.size
     for name, shape in config.stacks():
