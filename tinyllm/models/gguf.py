@@ -88,8 +88,28 @@ def read_gguf(path: str | Path) -> GGUF:
         ({'general.architecture': 'toy'}, array([[1., 0.], [0., 1.]], dtype=float32))
     """
     path = Path(path).expanduser()
-    data = map_file(path)
-    cursor = Cursor(data, path.name)
+    return parse_gguf(map_file(path), path.name)
+
+
+def parse_gguf(data: memoryview, name: str) -> GGUF:
+    """Read the bytes of a GGUF file; tensors are views of them.
+
+    Args:
+        data: the whole file.
+        name: what errors call it.
+
+    Raises:
+        CheckpointError: this is something else than GGUF 3, or damaged in any way.
+
+    Example:
+        >>> parse_gguf(memoryview(b"GGUF" + bytes([3, 0, 0, 0]) + bytes(16)), "empty.gguf").tensors
+        {}
+        >>> parse_gguf(memoryview(b"PK"), "zip.gguf")
+        Traceback (most recent call last):
+            ...
+        tinyllm.errors.CheckpointError: E-CHECKPOINT zip.gguf: begins with b'PK', not with b'GGUF'. Try: a GGUF file
+    """
+    cursor = Cursor(data, name)
     magic = bytes(data[:4])
     if magic != _MAGIC:
         raise cursor.wrong(f"begins with {magic!r}, not with {_MAGIC!r}", hint="a GGUF file")
