@@ -16,6 +16,7 @@ from tinyllm.models.ggml import BLOCK_TYPES, READABLE, Blocks
 from tinyllm.models.gguf import FILE_TYPES, parse_gguf, read_gguf, stored_kind, write_gguf
 from tinyllm.models.gguf_values import string_bytes as text
 from tinyllm.models.gguf_values import value_bytes
+from tinyllm.models.llama2c import read_llama2c, write_llama2c
 
 F = np.float32
 METADATA = {
@@ -357,3 +358,21 @@ def test_tensors_may_be_made_when_asked_for(tmp_path):
 
     with pytest.raises(ConfigError, match=r"was \(2,\) and is \(3,\)"):
         write_gguf(tmp_path / "b.gguf", {}, Changing.fromkeys(["w"]))
+
+
+def test_more_names_than_any_model_has(read, tmp_path):
+    for counts, what in (((65_537, 0), "tensors"), ((0, 65_537), "pairs")):
+        with pytest.raises(CheckpointError, match=f"65,537 {what} are announced, expected at most 65,536"):
+            read(header(counts=counts) + bytes(24 * 65_537))
+    with pytest.raises(ConfigError, match="65,537 pairs"):
+        write_gguf(tmp_path / "b.gguf", {str(i): 1 for i in range(65_537)}, {})
+
+
+def test_stories260k_through_gguf_and_back(data_file, tmp_path):
+    config, tensors = read_llama2c(data_file("models/stories260K/stories260K.bin"))
+    write_gguf(tmp_path / "a.gguf", {"general.architecture": "llama"}, tensors)
+    file = read_gguf(tmp_path / "a.gguf")
+    write_llama2c(tmp_path / "a.bin", config, {name: file.array(name) for name in file.tensors})
+    _, again = read_llama2c(tmp_path / "a.bin")
+    assert list(again) == list(tensors)
+    assert all(np.array_equal(again[name], tensors[name]) for name in tensors)
