@@ -291,6 +291,11 @@ def value_bytes(value: Any, kind: str, key: str) -> bytes:
 
 def _number_bytes(items: Any, name: str, key: str) -> bytes:
     dtype = _DTYPES[name]
+    if dtype.kind in "iu" and not isinstance(items, np.ndarray) and all(type(item) is int for item in items):
+        try:  # NumPy's own choice for [0, 2**63] would be float64
+            return np.array(items, dtype).tobytes()
+        except OverflowError:
+            raise ConfigError(f"{key}: {min(items)} to {max(items)} is beyond {name}", hint="a wider type") from None
     given = np.asarray(items) if len(items) else np.empty(0, dtype)
     takes = {"b": "b", "u": "iu", "i": "iu", "f": "iuf"}[dtype.kind]
     if given.ndim != 1 or given.dtype.kind not in takes:
