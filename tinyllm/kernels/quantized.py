@@ -42,7 +42,9 @@ def quantize_8(w: Array) -> tuple[Array, Array]:
     """
     blocks = _blocks(w, "quantize_8")  # (N, C/32, 32)
     scales = np.abs(blocks).max(axis=-1, keepdims=True) / 127
-    q = _rounded(blocks * _inverse(scales))
+    x = blocks * _inverse(scales)
+    # adding the number just below a half: 0.49999997 + 0.5 would already be rounded up to 1
+    q = np.trunc(x + np.copysign(np.nextafter(x.dtype.type(0.5), x.dtype.type(0)), x))
     return q.astype(np.int8).reshape(len(w), -1), _half(scales[..., 0], w.dtype)
 
 
@@ -154,8 +156,8 @@ def _filled(x: Array, C: int) -> Array:
 
 
 def _inverse(scales: Array) -> Array:
-    """Return 1 / scales, and 0 for a block of nothing but zeros."""
-    return np.divide(1, scales, out=np.zeros_like(scales), where=scales != 0)
+    """Return 1 / scales, and 0 for a block of nothing but zeros, or of numbers so small that 1 / scale is infinite."""
+    return np.divide(1, scales, out=np.zeros_like(scales), where=np.abs(scales) >= np.finfo(scales.dtype).tiny)
 
 
 def _rounded(x: Array) -> Array:

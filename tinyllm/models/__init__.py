@@ -5,5 +5,7 @@ from __future__ import annotations
 from .config import GPTConfig
 from .count import count_params, flops_per_token
 from .gpt import GPT, Block
+from .llama import Llama
+from .llama_config import LlamaConfig
 
-__all__ = ["GPT", "Block", "GPTConfig", "count_params", "flops_per_token"]
+__all__ = ["GPT", "Block", "GPTConfig", "Llama", "LlamaConfig", "count_params", "flops_per_token"]

@@ -116,13 +116,18 @@ class GPT(Module):
         """Return what enters the first block: a vector (B, T, C) for each token of idx (B, T), with its position."""
         idx = np.asarray(idx)
         if idx.dtype.kind not in "iu":
-            raise DTypeError(f"GPT: idx holds {idx.dtype}, not token ids", hint="whole numbers: np.array(ids)")
+            raise DTypeError(
+                f"{type(self).__name__}: idx holds {idx.dtype}, not token ids", hint="whole numbers: np.array(ids)"
+            )
         if idx.ndim != 2:
-            raise ShapeError(f"GPT: idx has shape {idx.shape}, not (B, T)", hint="idx[None] for a single sequence")
+            raise ShapeError(
+                f"{type(self).__name__}: idx has shape {idx.shape}, not (B, T)", hint="idx[None] for a single sequence"
+            )
         T, longest = idx.shape[1], self.config.block_size
         if longest < T:
             raise ShapeError(
-                f"GPT: idx (B={len(idx)}, T={T}) is longer than block_size={longest}", hint=f"idx[:, -{longest}:]"
+                f"{type(self).__name__}: idx (B={len(idx)}, T={T}) is longer than block_size={longest}",
+                hint=f"idx[:, -{longest}:]",
             )
         x = self.wte(idx)  # (B, T, C)
         if self.wpe is not None:

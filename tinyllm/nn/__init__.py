@@ -17,7 +17,7 @@ from .linear import Linear
 from .mlp import MLP, SwiGLU
 from .module import Module, Parameter
 from .norm import BatchNorm, LayerNorm, RMSNorm
-from .rope import RopeHalf
+from .rope import RopeHalf, RopeScaling
 
 __all__ = [
     "MLP",
@@ -30,6 +30,7 @@ __all__ = [
     "Parameter",
     "RMSNorm",
     "RopeHalf",
+    "RopeScaling",
     "SelfAttention",
     "SwiGLU",
     "clip_grad_norm",
