@@ -227,6 +227,7 @@ def random_values(family, rng):
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["Llama", "Mistral", "Qwen2", "Qwen3"])
 def test_fifty_random_configs(family):
     """Logits, gradients, and 64 tokens chosen greedily; theirs with a cache, ours without."""
