@@ -131,3 +131,80 @@ def test_heads_are_split_and_merged_alike_for_tensors_and_arrays():
     np.testing.assert_array_equal(nn.attention.merge_heads(heads), x)
     np.testing.assert_array_equal(nn.attention.split_heads(tl.Tensor(x), 5).data, heads)
     np.testing.assert_array_equal(nn.attention.merge_heads(tl.Tensor(heads)).data, x)
+
+
+# the options of other models
+
+
+def test_a_head_size_of_its_own():
+    layer = nn.SelfAttention(10, H=3, K=1, D=4, rng=np.random.default_rng(0), out_bias=False)
+    assert (layer.qkv.weight.shape, layer.out.weight.shape, layer.out.bias) == ((20, 10), (10, 12), None)
+    assert layer.qkv.bias.shape == (20,) and layer(np.ones((2, 5, 10), dtype=np.float32)).shape == (2, 5, 10)
+    with pytest.raises(ConfigError, match="a head size of 0"):
+        nn.SelfAttention(10, H=3, D=0, rng=np.random.default_rng(0))
+
+
+def test_queries_and_keys_are_normed_head_by_head_before_they_are_turned():
+    rng = np.random.default_rng(0)
+    layer = nn.SelfAttention(12, H=3, K=1, rope=nn.RopeHalf(4), qk_norm=0.1, rng=rng)
+    layer.q_norm.gain.data[:] = 1, 2, 3, 4
+    x = rng.normal(size=(2, 5, 12)).astype(np.float32)
+    q, k, v = layer.heads(tl.Tensor(x))
+    rows = np.split(layer.qkv(x).data, [12, 16], axis=-1)
+
+    def normed(z, gain):
+        return z / np.sqrt((z**2).mean(-1, keepdims=True) + 0.1) * gain
+
+    for t in range(5):
+        for h in range(3):
+            expected = turned(normed(rows[0][1, t, 4 * h : 4 * h + 4], [1, 2, 3, 4]), t, 10000.0)
+            np.testing.assert_allclose(q.data[1, h, t], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(k.data[1, 0, t], turned(normed(rows[1][1, t], 1), t, 10000.0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(v.data[:, 0], rows[2])
+
+
+def llama3_by_cases(f, factor, low, high, n):
+    """One frequency, slowed down as the published recipe says it: by its wavelength, in three cases."""
+    wavelength = 2 * math.pi / f
+    if wavelength < n / high:
+        return f
+    if wavelength > n / low:
+        return f / factor
+    s = (n / wavelength - low) / (high - low)
+    return (1 - s) * f / factor + s * f
+
+
+@pytest.mark.parametrize(
+    ("factor", "low", "high", "n"), [(8.0, 1.0, 4.0, 8192), (32.0, 1.0, 4.0, 64), (3.0, 2.0, 5.0, 9)]
+)
+def test_llama3_slows_each_frequency_by_its_wavelength(factor, low, high, n):
+    f = 5e5 ** (-np.arange(0, 64, 2) / 64)
+    slowed = nn.RopeScaling("llama3", factor, low, high, n).slowed(f)
+    np.testing.assert_allclose(slowed, [llama3_by_cases(one, factor, low, high, n) for one in f], rtol=1e-13)
+    assert slowed.dtype == np.float64 and (slowed[-1] < f[-1]) and (n < 100 or slowed[0] == f[0])
+
+
+def test_scaled_angles_are_those_of_slower_frequencies():
+    rope = nn.RopeHalf(4, 100.0, nn.RopeScaling("linear", 2.0))
+    cos, sin = rope.tables(3)
+    angles = np.outer(np.arange(3), [0.5, 0.05])
+    np.testing.assert_allclose(cos, np.cos(angles), rtol=1e-15)
+    np.testing.assert_allclose(sin, np.sin(angles), rtol=1e-15)
+    plain, unscaled = nn.RopeHalf(4, 100.0), nn.RopeHalf(4, 100.0, nn.RopeScaling("linear", 1.0))
+    np.testing.assert_array_equal(plain.tables(9), unscaled.tables(9))
+    np.testing.assert_array_equal(plain.angles(np.arange(9)), plain.tables(9))
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        (("yarn",), "no kind 'yarn'"),
+        (("linear", 0.0), r"factor is 0\.0"),
+        (("linear", "2"), "factor is '2'"),
+        (("llama3", 8.0, 4.0, 4.0), r"low=4\.0 is not below high=4\.0"),
+        (("llama3", 8.0, 1.0, 4.0, -5), "original is -5"),
+    ],
+)
+def test_scaling_that_cannot_be_is_refused(values, match):
+    with pytest.raises(ConfigError, match=match):
+        nn.RopeScaling(*values)

@@ -87,9 +87,9 @@ def build(kind, values):
 
 def pair(kind, values, seed=0, std=0.2):
     """A model of transformers moved by noise, and ours made of its config.json and its tensors."""
-    theirs = build(kind, {**SMALL, **values})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        theirs = build(kind, {**SMALL, **values})
         with torch.no_grad():
             for p in theirs.parameters():
                 p += std * torch.randn_like(p)
@@ -125,22 +125,43 @@ def test_logits(name):
             assert distance(both, tokens(both.config)) < LIMIT, backend
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_loss_and_gradients(name):
-    both = pair(*MODELS[name], seed=2, std=0.1)
-    idx = tokens(both.config)
+def gradient_distance(both, idx):
+    """The largest distance of a parameter's gradient, over its length; and both losses."""
     expected = both.theirs(torch.tensor(idx), labels=torch.tensor(idx)).loss
     expected.backward()
     loss = both.ours.loss(idx[:, :-1], idx[:, 1:])
     loss.backward()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     gradients = {name: p.grad for name, p in both.ours.named_parameters()}
     twins = dict(both.theirs.named_parameters())
+    worst = 0.0
     for entry in llama_names(both.config):
-        for theirs, part in entry.parts(gradients[entry.ours]):
-            g = twins.pop(theirs).grad.numpy()
-            assert np.linalg.norm(part - g) <= 1e-5 * np.linalg.norm(gradients[entry.ours]), theirs
+        whole = np.linalg.norm(gradients[entry.ours])
+        for name, part in entry.parts(gradients[entry.ours]):
+            worst = max(worst, float(np.linalg.norm(part - twins.pop(name).grad.numpy()) / whole))
     assert not twins
+    return worst, loss.item(), expected.item()
+
+
+def greedy(model, ids, n):
+    """The likeliest next token, n times, every one computed from scratch."""
+    with tl.no_grad():
+        for _ in range(n):
+            ids = np.concatenate([ids, model(ids).data[:, -1:].argmax(-1)], axis=1)
+    return ids
+
+
+def their_greedy(theirs, ids, n):
+    settings = {"do_sample": False, "max_new_tokens": n, "pad_token_id": 0, "eos_token_id": None}
+    everything = torch.ones(ids.shape, dtype=torch.long)  # or it would take the token 0 for padding
+    return theirs.generate(torch.tensor(ids), attention_mask=everything, **settings).numpy()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_loss_and_gradients(name):
+    both = pair(*MODELS[name], seed=2)
+    worst, loss, expected = gradient_distance(both, tokens(both.config))
+    assert loss == pytest.approx(expected, rel=1e-6)
+    assert worst < LIMIT
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -169,17 +190,17 @@ def test_the_older_spelling_alone_says_the_same_to_both(name):
 
 def random_values(family, rng):
     """Draw a config of a family: heads, sizes, scaling, windows, biases, tied or not."""
-    K, group, D = (int(rng.choice(sizes)) for sizes in ((1, 2, 3), (1, 2, 3), (4, 6, 8, 14)))
+    K, group, D = (int(rng.choice(sizes)) for sizes in ((1, 2, 3), (1, 2, 3), (6, 8, 14)))
     L = int(rng.integers(1, 4))
     values = {
         "vocab_size": int(rng.choice([41, 53, 97])),
-        "hidden_size": K * group * int(rng.choice([D, 5, 8])),
+        "hidden_size": K * group * int(rng.choice([D, 11, 20])),
         "intermediate_size": int(rng.choice([23, 37, 48])),
         "num_hidden_layers": L,
         "num_attention_heads": K * group,
         "num_key_value_heads": K,
         "head_dim": D,
-        "max_position_embeddings": 64,
+        "max_position_embeddings": 80,
         "tie_word_embeddings": bool(rng.integers(2)),
         "rms_norm_eps": float(rng.choice([1e-6, 1e-5])),
     }
@@ -191,7 +212,9 @@ def random_values(family, rng):
     }
     kind = str(rng.choice(list(scaling)))
     values["rope_parameters"] = {**scaling[kind], "rope_type": kind, "rope_theta": theta}
-    window = int(rng.integers(1, 20))
+    window = int(
+        rng.integers(2, 20)
+    )  # with a window of 1 their cache keeps every key, and departs from their own model
     if family == "Llama":
         values |= {"attention_bias": bool(rng.integers(2)), "mlp_bias": bool(rng.integers(2))}
     elif family == "Mistral":
@@ -204,27 +227,23 @@ def random_values(family, rng):
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["Llama", "Mistral", "Qwen2", "Qwen3"])
 def test_fifty_random_configs(family):
+    """Logits, gradients, and 64 tokens chosen greedily; theirs with a cache, ours without."""
     rng = np.random.default_rng([ord(letter) for letter in family])
     for seed in range(50):
         values = random_values(family, rng)
         both = pair(family, values, seed)
-        assert distance(both, tokens(both.config, seed)) < LIMIT, values
+        idx = tokens(both.config, seed)
+        assert distance(both, idx) < LIMIT, values
+        milder = pair(
+            family, values, seed, std=0.1
+        )  # with more noise theirs are up to 1.5e-5 from float64 by themselves
+        assert gradient_distance(milder, idx)[0] < LIMIT, values
         assert LlamaConfig.from_json(both.config.to_json()) == both.config
-
-
-@pytest.mark.parametrize("name", ["llama, biases, llama3", "mistral", "qwen2, window", "qwen3"])
-def test_forty_greedy_tokens(name):
-    """Twelve tokens to begin with, and the likeliest next one forty times; theirs with a cache, ours without."""
-    both = pair(*MODELS[name], seed=5)
-    ids = tokens(both.config)[:1, :12]
-    settings = {"do_sample": False, "max_new_tokens": 40, "pad_token_id": 0, "eos_token_id": None}
-    expected = both.theirs.generate(torch.tensor(ids), **settings).numpy()
-    with tl.no_grad():
-        for _ in range(40):
-            ids = np.concatenate([ids, both.ours(ids).data[:, -1:].argmax(-1)], axis=1)
-    np.testing.assert_array_equal(ids, expected)
+        start = idx[:1, :12]
+        np.testing.assert_array_equal(greedy(both.ours, start, 64), their_greedy(both.theirs, start, 64), str(values))
 
 
 # planted faults: each turns our model into one that is wrong in a single way
