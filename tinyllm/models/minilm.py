@@ -1,0 +1,113 @@
+"""MiniLM: texts in, vectors out, such that texts of like meaning point the same way.
+
+The recipe of all-MiniLM-L6-v2: ids with [CLS] and [SEP] around them, 256 at most; the encoder; the mean over all
+tokens; length 1. Models know nothing of tokenizers, so what turns a text into ids is handed in:
+
+    tokenizer = WordPiece.from_file(folder / "vocab.txt")
+    minilm = MiniLM(Bert.from_arrays(config, arrays), tokenizer.encode)
+    vectors = minilm.embed(["a text", "another"])  # (2, 384)
+    likeness = vectors @ vectors.T
+
+Source: Wang et al. 2020, MiniLM, arXiv:2002.10957; Reimers & Gurevych 2019, Sentence-BERT, arXiv:1908.10084.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd import no_grad
+from ..errors import ConfigError, DataError
+from .bert import Bert
+
+Array = np.ndarray[Any, np.dtype[Any]]
+TOKENS_AT_ONCE = 4096  # of one batch: its largest array, inside of an MLP of 1536, takes 25 MB
+
+
+class MiniLM:
+    """An encoder of texts.
+
+    Args:
+        model: the encoder.
+        encode: text -> ids, its frame of [CLS] and [SEP] included, and nothing cut off.
+        longest: the most ids of a text, frame included; of a longer text the last pieces are left out.
+
+    Attributes:
+        cut: how many pieces were left out of each text of the last ``embed``.
+
+    Raises:
+        ConfigError: ``longest`` leaves no room for a piece, or is more than the model has positions.
+
+    Example:
+        >>> from tinyllm.models.bert_config import BertConfig
+        >>> config = BertConfig(vocab_size=128, block_size=8, n_layer=1, n_head=2, n_embd=6, n_hidden=12)
+        >>> model = Bert(config, np.random.default_rng(0))
+        >>> minilm = MiniLM(model, lambda text: [1, *text.encode("ascii"), 2], longest=8)
+        >>> minilm.embed(["to be", "or not to be"]).shape, minilm.cut
+        ((2, 6), [0, 6])
+    """
+
+    def __init__(self, model: Bert, encode: Callable[[str], Sequence[int]], longest: int = 256) -> None:
+        if not 3 <= longest <= model.config.block_size:
+            raise ConfigError(
+                f"MiniLM: longest={longest}", hint=f"3 to {model.config.block_size}, the model's positions"
+            )
+        self.model = model.eval()
+        self.encode = encode
+        self.longest = longest
+        self.cut: list[int] = []
+
+    def embed(self, texts: Sequence[str]) -> Array:
+        """Return a vector of length 1 for each text, (N, C) of float32; an empty text has one, too.
+
+        Raises:
+            DataError: one string instead of several, or something that is no string.
+        """
+        if isinstance(texts, str):
+            raise DataError("embed: got one string where it takes several", hint="put it into a list: [text]")
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise DataError(f"embed: text {i} is {type(text).__name__}, not a string")
+        rows = [self.encode(text) for text in texts]
+        self.cut = [max(0, len(row) - self.longest) for row in rows]
+        rows = [row if len(row) <= self.longest else [*row[: self.longest - 1], row[-1]] for row in rows]
+        vectors = np.empty((len(rows), self.model.config.n_embd), np.float32)
+        with no_grad():
+            for chosen in batches([len(row) for row in rows]):
+                vectors[chosen] = self.model.embed(*rectangle([rows[i] for i in chosen])).data
+        return vectors
+
+
+def batches(lengths: Sequence[int], most: int = TOKENS_AT_ONCE) -> Iterator[list[int]]:
+    """Put sequences of like length together: yield their indices, for at most so many tokens at once, or one sequence.
+
+    Example:
+        >>> list(batches([3, 9, 2, 4], most=10))
+        [[2, 0, 3], [1]]
+    """
+    batch: list[int] = []
+    tokens = 0
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and tokens + lengths[i] > most:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(i)
+        tokens += lengths[i]
+    if batch:
+        yield batch
+
+
+def rectangle(rows: Sequence[Sequence[int]]) -> tuple[Array, Array]:
+    """Return ids (B, T), filled up with 0, and the mask (B, T) of the real ones.
+
+    Example:
+        >>> rectangle([[1, 5, 2], [1, 2]])[0].tolist()
+        [[1, 5, 2], [1, 2, 0]]
+    """
+    lengths = np.array([len(row) for row in rows])
+    mask = np.arange(lengths.max()) < lengths[:, None]  # (B, T)
+    ids = np.zeros(mask.shape, np.int64)
+    ids[mask] = np.concatenate([np.asarray(row) for row in rows])
+    return ids, mask
