@@ -130,7 +130,7 @@ class BertConfig:
         chosen = {ours: values[key] for ours, key in KEYS.items() if key in values}
         if "activation" in chosen:
             theirs = chosen["activation"]
-            if theirs not in ACTIVATIONS:
+            if not isinstance(theirs, str) or theirs not in ACTIVATIONS:
                 close = nearest(str(theirs), ACTIVATIONS)
                 raise ConfigError(f"BertConfig: hidden_act is {theirs!r}", hint=close or ", ".join(ACTIVATIONS))
             chosen["activation"] = ACTIVATIONS[theirs]

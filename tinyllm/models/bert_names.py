@@ -29,8 +29,9 @@ def names(config: BertConfig, pooler: bool) -> dict[str, tuple[str, ...]]:
         >>> table["norm.gain"], table["layers.0.mlp.up.bias"]
         (('embeddings.LayerNorm.weight',), ('encoder.layer.0.intermediate.dense.bias',))
     """
-    table = {f"{kind}.weight": (f"embeddings.{kind}_embeddings.weight",) for kind in ("word", "position")}
-    table["type.weight"] = ("embeddings.token_type_embeddings.weight",)
+    table: dict[str, tuple[str, ...]] = {}
+    for own, their in (("word", "word"), ("position", "position"), ("type", "token_type")):
+        table[f"{own}.weight"] = (f"embeddings.{their}_embeddings.weight",)
     table |= _norm("norm", "embeddings.LayerNorm")
     for i in range(config.n_layer):
         ours, theirs = f"layers.{i}", f"encoder.layer.{i}"
@@ -92,7 +93,7 @@ def from_theirs(config: BertConfig, arrays: Mapping[str, Array], skip: Sequence[
 
 def to_theirs(config: BertConfig, state: Mapping[str, Array]) -> dict[str, Array]:
     """Undo ``from_theirs``: their name -> array, without the prefix."""
-    arrays = {}
+    arrays: dict[str, Array] = {}
     for ours, theirs in names(config, "pooler.weight" in state).items():
         parts = np.split(state[ours], len(theirs))
         arrays |= dict(zip(theirs, parts, strict=True))
@@ -134,7 +135,7 @@ def _faults(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Array]) -
         for name, shape in wanted.items()
         if name in given and (given[name].shape != shape or given[name].dtype.kind != "f")
     ]
-    kinds = (
+    kinds: tuple[tuple[str, list[str], list[str]], ...] = (
         ("missing", [f"{name} {wanted[name]}" for name in missing], extra),
         ("unexpected", [f"{name} {given[name].shape}" for name in extra], missing or list(wanted)),
         ("misshapen", unfit, []),

@@ -75,12 +75,12 @@ class MiniLM:
         rows = [row if len(row) <= self.longest else [*row[: self.longest - 1], row[-1]] for row in rows]
         vectors = np.empty((len(rows), self.model.config.n_embd), np.float32)
         with no_grad():
-            for chosen in batches([len(row) for row in rows]):
+            for chosen in batches([len(row) for row in rows], TOKENS_AT_ONCE):
                 vectors[chosen] = self.model.embed(*rectangle([rows[i] for i in chosen])).data
         return vectors
 
 
-def batches(lengths: Sequence[int], most: int = TOKENS_AT_ONCE) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
     """Put sequences of like length together: yield their indices, for at most so many tokens at once, or one sequence.
 
     Example:
