@@ -9,7 +9,9 @@ Source: Devlin et al. 2019, BERT, arXiv:1810.04805; Reimers & Gurevych 2019, Sen
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from ..nn.init import Init, normal
 from .bert_config import BertConfig
 from .bert_names import from_theirs, to_theirs
 from .packing import Packing
+from .sharded import open_tensors
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -173,8 +176,26 @@ class Bert(Module):
         state = from_theirs(config, arrays, skip)
         model = cls(config, np.random.default_rng(0), pooler="pooler.weight" in state, init=_unset)
         for name, p in model.named_parameters():
-            p.data = np.array(state[name], np.float32, order="C", copy=copy or None)
+            p.data = np.array(state[name], np.float32) if copy else np.require(state[name], np.float32, ["C", "A"])
         return model.eval()
+
+    @classmethod
+    def from_folder(cls, path: str | os.PathLike[str], *, skip: Sequence[str] = (), copy: bool = True) -> Bert:
+        """Build the model of a folder as transformers saves it: config.json, and safetensors in one file or several.
+
+        Args:
+            path: the folder.
+            skip: beginnings of names to leave out.
+            copy: False leaves weights in the mapped file, of which only what is used is ever read; not for training.
+
+        Raises:
+            ConfigError: the config is missing, or describes what is not built here.
+            CheckpointError: the weights are missing or damaged, or do not fit the config.
+        """
+        config = BertConfig.from_file(Path(path) / "config.json")
+        with open_tensors(path) as file:
+            arrays = {name: file.read(name) if file[name].dtype == "BF16" else file.view(name) for name in file}
+            return cls.from_arrays(config, arrays, skip=skip, copy=copy)
 
     def to_arrays(self) -> dict[str, Array]:
         """Return copies of all weights under transformers' names, so that ``from_arrays`` takes them back."""

@@ -3,8 +3,7 @@
 The recipe of all-MiniLM-L6-v2: ids with [CLS] and [SEP] around them, 256 at most; the encoder; the mean over all
 tokens; length 1. Models know nothing of tokenizers, so what turns a text into ids is handed in:
 
-    tokenizer = WordPiece.from_file(folder / "vocab.txt")
-    minilm = MiniLM(Bert.from_arrays(config, arrays), tokenizer.encode)
+    minilm = MiniLM(folder, WordPiece.from_file(folder / "vocab.txt").encode)
     vectors = minilm.embed(["a text", "another"])  # (2, 384)
     likeness = vectors @ vectors.T
 
@@ -13,7 +12,10 @@ Source: Wang et al. 2020, MiniLM, arXiv:2002.10957; Reimers & Gurevych 2019, Sen
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from ..errors import ConfigError, DataError
 from .bert import Bert
 
 Array = np.ndarray[Any, np.dtype[Any]]
+STEPS = ("Transformer", "Pooling", "Normalize")
 TOKENS_AT_ONCE = 4096  # of one batch: its largest array, inside of an MLP of 1536, takes 25 MB
 
 
@@ -30,15 +33,18 @@ class MiniLM:
     """An encoder of texts.
 
     Args:
-        model: the encoder.
+        model: the encoder, or the folder of one as sentence-transformers saves it.
         encode: text -> ids, its frame of [CLS] and [SEP] included, and nothing cut off.
-        longest: the most ids of a text, frame included; of a longer text the last pieces are left out.
+        longest: the most ids of a text, frame included; of a longer text the last pieces are left out. Unless told
+            otherwise what the folder says, or 256.
 
     Attributes:
         cut: how many pieces were left out of each text of the last ``embed``.
 
     Raises:
-        ConfigError: ``longest`` leaves no room for a piece, or is more than the model has positions.
+        ConfigError: ``longest`` leaves no room for a piece, or is more than the model has positions; or the folder
+            asks for another recipe, such as the vector of [CLS].
+        CheckpointError: the folder's weights are missing, damaged, or do not fit.
 
     Example:
         >>> from tinyllm.models.bert_config import BertConfig
@@ -49,7 +55,16 @@ class MiniLM:
         ((2, 6), [0, 6])
     """
 
-    def __init__(self, model: Bert, encode: Callable[[str], Sequence[int]], longest: int = 256) -> None:
+    def __init__(
+        self,
+        model: Bert | str | os.PathLike[str],
+        encode: Callable[[str], Sequence[int]],
+        longest: int | None = None,
+    ) -> None:
+        if not isinstance(model, Bert):
+            longest = longest or asked_length(Path(model))
+            model = Bert.from_folder(model, copy=False)
+        longest = longest or min(256, model.config.block_size)
         if not 3 <= longest <= model.config.block_size:
             raise ConfigError(
                 f"MiniLM: longest={longest}", hint=f"3 to {model.config.block_size}, the model's positions"
@@ -78,6 +93,34 @@ class MiniLM:
             for chosen in batches([len(row) for row in rows], TOKENS_AT_ONCE):
                 vectors[chosen] = self.model.embed(*rectangle([rows[i] for i in chosen])).data
         return vectors
+
+
+def asked_length(folder: Path) -> int | None:
+    """Return the most ids that a folder's settings allow, None if it says nothing; refuse another recipe than ours.
+
+    Raises:
+        ConfigError: its settings cannot be read, or they ask for another pooling or for further layers.
+    """
+    for step in _read(folder / "modules.json") or []:
+        kind = str(step.get("type", "")).rpartition(".")[2]
+        if kind not in STEPS:
+            raise ConfigError(f"MiniLM: {folder} asks for a step {kind!r}, and only {', '.join(STEPS)} are built here")
+    pooling = _read(folder / "1_Pooling" / "config.json") or {}
+    modes = [mode for mode, on in pooling.items() if mode.startswith("pooling_mode_") and on is True]
+    if modes not in ([], ["pooling_mode_mean_tokens"]):
+        raise ConfigError(f"MiniLM: {folder} asks for {' and '.join(modes)}, and only the mean of tokens is built here")
+    longest = (_read(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
+    if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int)):
+        raise ConfigError(f"MiniLM: max_seq_length is {longest!r}", hint="a whole number in sentence_bert_config.json")
+    return longest
+
+
+def _read(path: Path) -> Any:
+    """Return what a JSON file holds, None where there is no file."""
+    try:
+        return json.loads(path.read_bytes()) if path.exists() else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"MiniLM: cannot read {path}: {error}") from None
 
 
 def batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
