@@ -62,9 +62,10 @@ class MiniLM:
         longest: int | None = None,
     ) -> None:
         if not isinstance(model, Bert):
-            longest = longest or asked_length(Path(model))
+            asked = asked_length(Path(model))
+            longest = asked if longest is None else longest
             model = Bert.from_folder(model, copy=False)
-        longest = longest or min(256, model.config.block_size)
+        longest = min(256, model.config.block_size) if longest is None else longest
         if not 3 <= longest <= model.config.block_size:
             raise ConfigError(
                 f"MiniLM: longest={longest}", hint=f"3 to {model.config.block_size}, the model's positions"
@@ -101,26 +102,30 @@ def asked_length(folder: Path) -> int | None:
     Raises:
         ConfigError: its settings cannot be read, or they ask for another pooling or for further layers.
     """
-    for step in _read(folder / "modules.json") or []:
+    for step in _read(folder / "modules.json", list):
         kind = str(step.get("type", "")).rpartition(".")[2]
         if kind not in STEPS:
             raise ConfigError(f"MiniLM: {folder} asks for a step {kind!r}, and only {', '.join(STEPS)} are built here")
-    pooling = _read(folder / "1_Pooling" / "config.json") or {}
+    pooling = _read(folder / "1_Pooling" / "config.json", dict)
     modes = [mode for mode, on in pooling.items() if mode.startswith("pooling_mode_") and on is True]
     if modes not in ([], ["pooling_mode_mean_tokens"]):
         raise ConfigError(f"MiniLM: {folder} asks for {' and '.join(modes)}, and only the mean of tokens is built here")
-    longest = (_read(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
+    longest = _read(folder / "sentence_bert_config.json", dict).get("max_seq_length")
     if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int)):
         raise ConfigError(f"MiniLM: max_seq_length is {longest!r}", hint="a whole number in sentence_bert_config.json")
     return longest
 
 
-def _read(path: Path) -> Any:
-    """Return what a JSON file holds, None where there is no file."""
+def _read(path: Path, kind: type) -> Any:
+    """Return the object, or the list of objects, that a JSON file holds; an empty one where there is no file."""
     try:
-        return json.loads(path.read_bytes()) if path.exists() else None
+        found = json.loads(path.read_bytes()) if path.exists() else kind()
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"MiniLM: cannot read {path}: {error}") from None
+    items = found if isinstance(found, list) else []
+    if not isinstance(found, kind) or not all(isinstance(item, dict) for item in items):
+        raise ConfigError(f"MiniLM: {path} holds no {'object' if kind is dict else 'list of objects'}")
+    return found
 
 
 def batches(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
