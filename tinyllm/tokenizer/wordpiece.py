@@ -110,7 +110,8 @@ class WordPiece:
             raise DataError(f"cannot read the vocabulary {path}: {reason}", hint="the path of a vocab.txt") from error
         except UnicodeDecodeError as error:
             raise DataError(f"{path} is no vocab.txt: its byte {error.start} is not UTF-8") from error
-        lines = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n") if text.strip()]
+        lines = text.rstrip("\r\n").split("\n") if text.strip() else []
+        lines = [line.removesuffix("\r") for line in lines]
         try:
             return cls(lines, **settings)
         except DataError as error:
