@@ -9,6 +9,7 @@ one win.
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import numpy as np
@@ -48,8 +49,8 @@ PIECES = [
     *(b"[" * 124, b"[" * 130 + b"]" * 130),
 ]
 DEEP = ["[" * 125 + "]" * 125, "[" * 126 + "]" * 126, '{"a":' * 125 + "1" + "}" * 125, "9" * 309, "9" * 308]
-VALUES_TEXT = r"""null 1e999 -0.0e-400 1e-999 "\u00e9" {"a":[1,{"b":2}]} [] 01 1. - tru nul nulll "\ud800" "\udbff\udfff"
-"é" ["\t"] 1E+2 0.5e-0"""
+VALUES_TEXT = r"""null 1e999 -0.0e-400 1e-999 "\u00e9" {"a":[1,{"b":2}]} [] 01 1. - tru nul nulll "\ud800"
+"\udbff\udfff" "é" ["\t"] 1E+2 0.5e-0 NaN -Infinity "\/\b\f" "\u00E9\uD83D\uDE00" "\v" "\u00g0" truefalse"""
 VALUES = VALUES_TEXT.split()
 EXTRAS = [
     '"":[]',
@@ -69,9 +70,12 @@ def some_tensor(draw: random.Random, begin: int) -> tuple[dict[str, str], int]:
     """The fields of a tensor as JSON, and where it ends."""
     dtype = draw.choice(list(BITS))
     shape = [draw.choice([0, 1, 2, 3, 4, 8]) for _ in range(draw.choice([0, 1, 1, 2, 3]))]
-    if BITS[dtype] < 8:
+    if BITS[dtype] < 8 and draw.random() < 0.7:
         shape.append(4)
-    end = begin + int(np.prod(shape, dtype=int)) * BITS[dtype] // 8
+    if draw.random() < 0.1:  # no values, but sizes whose product may or may not overflow before it comes to nothing
+        shape = [0, *draw.choices([1, 2, 3, 2**32, 2**61, 2**63, 2**64 - 1, 2**64], k=draw.randint(1, 3))]
+        draw.shuffle(shape)
+    end = begin + (math.prod(shape) * BITS[dtype] + draw.choice([0, 7])) // 8
     return {"dtype": f'"{dtype}"', "shape": str(shape), "data_offsets": f"[{begin}, {end}]"}, end
 
 
@@ -109,19 +113,20 @@ def write_out(draw: random.Random, tensors: list[tuple[str, dict[str, str]]], me
     for name, fields in tensors:
         keys = draw.sample(list(fields), len(fields)) if draw.random() < 0.2 else list(fields)
         if draw.random() < 0.08:
-            entries.append(f'"{name}":[{",".join(fields[key] for key in keys if key[0] != " ")}]')
+            parts = [fields[key] for key in keys if key[0] != " "] + draw.choice([[], [], [], ["0"], ["null", "[]"]])
+            entries.append(f'"{name}":[{",".join(parts)}]')
             continue
         parts = [fields[key] if key[0] == " " else f'"{key}":{fields[key]}' for key in keys]
         if draw.random() < 0.03:
             parts.append(draw.choice(parts))
         entries.append(f'"{name}":{{{",".join(parts)}}}')
-    if metadata is not None:
+    for _ in range(0 if metadata is None else draw.choice([1, 1, 1, 2])):
         entries.insert(draw.randrange(len(entries) + 1), f'"__metadata__":{metadata}')
     if draw.random() < 0.2:
         draw.shuffle(entries)
     text = "{" + ",".join(entries) + "}"
     if draw.random() < 0.2:
-        text = text.replace(",", draw.choice([", ", " ,", ",\n", ",\t", ",\r\n"])).replace(":", ": ")
+        text = text.replace(",", draw.choice([", ", " ,", ",\n", ",\t", ",\r\n", ", \v", ", \xa0"])).replace(":", ": ")
     return (draw.choice(["", "", "", " ", "\n", "\t "]) + text + " " * draw.choice([0, 0, 3, 8])).encode()
 
 
