@@ -299,14 +299,14 @@ def _header(tensors: Mapping[str, Array | Raw], kinds: Mapping[str, str], metada
         end = begin + stored_size(tensors[name], kind)
         top[name] = {"dtype": kind, "shape": list(tensors[name].shape), "data_offsets": [begin, end]}
         begin = end
-    text = json.dumps(top, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    if len(text) > LONGEST_HEADER:
+    header = json.dumps(top, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    if len(header) > LONGEST_HEADER:
         raise CheckpointError(
-            f"save: {len(kinds)} tensors make a header of {len(text):,} bytes, over {LONGEST_HEADER:,}",
+            f"save: {len(kinds)} tensors make a header of {len(header):,} bytes, over {LONGEST_HEADER:,}",
             hint="save_sharded",
         )
-    return text
+    return header
 
 
 def _write_values(file: IO[bytes], name: str, tensor: Array | Raw, kind: str) -> None:

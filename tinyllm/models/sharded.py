@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..atomic import write_json
+from ..atomic import cannot_write, write_json
 from ..errors import CheckpointError, nearest
 from .safetensors import MissingTensor, Raw, SafeTensors, save, stored_size, stored_types
 from .tensor_header import Entry
@@ -167,9 +168,10 @@ def save_sharded(
 ) -> list[Path]:
     """Write tensors into as many files as they need, in the order given; into one without an index when they fit.
 
-    Each file is written atomically. An index that was there is removed before its first shard is replaced and the new
-    one is written last, so that a save that was cut short is found out and never read as a mixture. Files of an earlier
-    save that the new one does not use are deleted.
+    All shards are first written under another folder inside, so that an error leaves older weights as they were; for a
+    while both take room on the disk. Then they move into place: the old index goes first and the new one comes last, so
+    that what a killed process leaves between is found out, and never read as a mixture. Files of an earlier save that
+    the new one does not use are deleted.
 
     Args:
         folder: where to; made if need be.
@@ -188,12 +190,15 @@ def save_sharded(
     groups, total = _groups(tensors, stored_types(tensors, floats), parse_size(max_shard_size))
     alone = len(groups) == 1
     names = [WHOLE] if alone else [f"model-{n:05d}-of-{len(groups):05d}.safetensors" for n in range(1, len(groups) + 1)]
+    stage = folder / f".saving.{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        stage.mkdir(parents=True, exist_ok=True)
+        for name, group in zip(names, groups, strict=True):
+            save(stage / name, {key: tensors[key] for key in group}, metadata, floats)
         if not alone:
             (folder / INDEX).unlink(missing_ok=True)
-        for name, group in zip(names, groups, strict=True):
-            save(folder / name, {key: tensors[key] for key in group}, metadata, floats)
+        for name in names:
+            os.replace(stage / name, folder / name)
         if alone:
             (folder / INDEX).unlink(missing_ok=True)
         else:
@@ -205,7 +210,9 @@ def save_sharded(
             if old.name not in names and (_SHARD.fullmatch(old.name) or old.name == WHOLE):
                 old.unlink()
     except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be written: {(error.strerror or str(error)).lower()}") from error
+        raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
     return [folder / name for name in names]
 
 
