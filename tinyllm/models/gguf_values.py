@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 LONGEST_KEY = 65_535  # bytes
 _LONGEST_TEXT = 1 << 24  # bytes; the longest ones known, chat templates, have some thousands
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "u8": np.dtype("u1"),
     "i8": np.dtype("i1"),
     "u16": np.dtype("<u2"),
