@@ -11,15 +11,16 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.numpy import save_file
-from transformers import BertConfig, BertModel
 
 FOLDER = Path(__file__).with_name("bert")
 
 
 def main() -> None:
     """Write the folder."""
+    import torch
+    from safetensors.numpy import save_file
+    from transformers import BertConfig, BertModel
+
     torch.manual_seed(20_260_101)
     config = BertConfig(
         vocab_size=29,
