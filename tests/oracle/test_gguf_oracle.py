@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tinyllm.errors import CheckpointError
-from tinyllm.models.ggml import BLOCK_TYPES, READABLE, encode
-from tinyllm.models.gguf import read_gguf, stored_kind, write_gguf
-from tinyllm.models.llama2c import read_llama2c
+from tinyllm.models.formats.ggml import BLOCK_TYPES, READABLE, encode
+from tinyllm.models.formats.gguf import read_gguf, stored_kind, write_gguf
+from tinyllm.models.formats.llama2c import read_llama2c
 
 gguf = pytest.importorskip("gguf", reason="the oracle tests need gguf: pip install -e '.[oracle]'")
 from gguf import quants  # noqa: E402

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import CheckpointError
-from tinyllm.models.halves import bf16_to_float32, float32_to_bf16
-from tinyllm.models.safetensors import NUMPY, Raw, SafeTensors, save
-from tinyllm.models.sharded import Shards, save_sharded
-from tinyllm.models.tensor_header import BITS, read_header
+from tinyllm.models.formats.halves import bf16_to_float32, float32_to_bf16
+from tinyllm.models.formats.safetensors import NUMPY, Raw, SafeTensors, save
+from tinyllm.models.formats.sharded import Shards, save_sharded
+from tinyllm.models.formats.tensor_header import BITS, read_header
 
 library = pytest.importorskip("safetensors", reason="the oracle tests need safetensors: pip install -e '.[oracle]'")
 library_numpy = pytest.importorskip("safetensors.numpy")
@@ -246,7 +246,7 @@ def verdicts_differ(seed: int) -> bool:
     ],
 )
 def test_the_mutants_find_a_planted_fault(monkeypatch, name, fault):
-    monkeypatch.setattr(f"tinyllm.models.tensor_header.{name}", fault)
+    monkeypatch.setattr(f"tinyllm.models.formats.tensor_header.{name}", fault)
     assert any(verdicts_differ(seed) for seed in range(SEEDS))
 
 

@@ -24,7 +24,7 @@ from ..nn.init import Init, normal
 from .bert_config import BertConfig
 from .bert_names import from_theirs, to_theirs
 from .packing import Packing
-from .sharded import open_tensors
+from .formats.sharded import open_tensors
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

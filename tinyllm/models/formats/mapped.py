@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from pathlib import Path
 
-from ..errors import CheckpointError
+from ...errors import CheckpointError
 
 
 def map_file(path: Path) -> memoryview:

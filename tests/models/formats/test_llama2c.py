@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import CheckpointError, ConfigError, DTypeError, ShapeError, TinyLLMError
-from tinyllm.models.llama2c import Llama2cConfig, read_llama2c, write_llama2c
+from tinyllm.models.formats.llama2c import Llama2cConfig, read_llama2c, write_llama2c
 
 SMALL = Llama2cConfig(dim=12, hidden_dim=7, n_layers=2, n_heads=6, n_kv_heads=3, vocab_size=11, max_seq_len=5)
 UNTIED = Llama2cConfig(4, 3, 1, 2, 1, 5, 2, tied=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError
+from ...errors import DTypeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 TILE = 1 << 16  # values converted at a time: what is in between stays in the cache and never doubles the memory

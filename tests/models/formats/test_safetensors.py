@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinyllm.errors import CheckpointError
-from tinyllm.models.halves import TILE, bf16_to_float32, float32_to_bf16
-from tinyllm.models.safetensors import NUMPY, MissingTensor, Raw, SafeTensors, save, stored_size, stored_types
-from tinyllm.models.tensor_header import BITS
+from tinyllm.models.formats.halves import TILE, bf16_to_float32, float32_to_bf16
+from tinyllm.models.formats.safetensors import NUMPY, MissingTensor, Raw, SafeTensors, save, stored_size, stored_types
+from tinyllm.models.formats.tensor_header import BITS
 
 SMALL = {"b": np.float32([1.5, -2]), "a": np.arange(6, dtype=np.int64).reshape(2, 3), "c": np.array(True)}
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import CheckpointError, ConfigError, DTypeError
-from tinyllm.models.gguf_values import Cursor, Strings, string_bytes, value_bytes, value_type
+from tinyllm.models.formats.gguf_values import Cursor, Strings, string_bytes, value_bytes, value_type
 
 NUMBERS = ("u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64")
 

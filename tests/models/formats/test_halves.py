@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import DTypeError
-from tinyllm.models.halves import TILE, bf16_to_float32, float32_to_bf16
+from tinyllm.models.formats.halves import TILE, bf16_to_float32, float32_to_bf16
 
 ALL = np.arange(1 << 16, dtype=np.uint16)
 FINITE = (ALL & 0x7F80) != 0x7F80

@@ -22,8 +22,8 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from ..atomic import write_atomically
-from ..errors import CheckpointError, nearest
+from ...atomic import write_atomically
+from ...errors import CheckpointError, nearest
 from .halves import TILE, bf16_to_float32, float32_to_bf16
 from .tensor_header import BITS, LONGEST_HEADER, Entry, brief, read_header, size_in_bytes
 
@@ -355,6 +355,6 @@ def _map(path: Path) -> mmap.mmap:
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such file", hint="the path of a .safetensors file") from None
     except IsADirectoryError:
-        raise CheckpointError(f"{path}: is a folder", hint="tinyllm.models.sharded.open_tensors") from None
+        raise CheckpointError(f"{path}: is a folder", hint="tinyllm.models.formats.sharded.open_tensors") from None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from None

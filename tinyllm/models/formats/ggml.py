@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, ConfigError, DTypeError, RangeError, ShapeError
-from ..kernels.quantized import dequantize_4, dequantize_8, quantize_4, quantize_8
-from ..kernels.table import reference
+from ...errors import CheckpointError, ConfigError, DTypeError, RangeError, ShapeError
+from ...kernels.quantized import dequantize_4, dequantize_8, quantize_4, quantize_8
+from ...kernels.table import reference
 from .halves import bf16_to_float32, float32_to_bf16
 
 Array = np.ndarray[Any, Any]

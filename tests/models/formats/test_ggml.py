@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from tinyllm import kernels
 from tinyllm.errors import CheckpointError, ConfigError, DTypeError, NaNError, RangeError, ShapeError
-from tinyllm.models.ggml import BLOCK_TYPES, READABLE, Blocks, encode
+from tinyllm.models.formats.ggml import BLOCK_TYPES, READABLE, Blocks, encode
 
 F = np.float32
 

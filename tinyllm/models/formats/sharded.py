@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic import cannot_write, write_json
-from ..errors import CheckpointError, nearest
+from ...atomic import cannot_write, write_json
+from ...errors import CheckpointError, nearest
 from .safetensors import MissingTensor, Raw, SafeTensors, save, stored_size, stored_types
 from .tensor_header import Entry
 

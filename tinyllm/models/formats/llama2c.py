@@ -26,8 +26,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..atomic import write_atomically
-from ..errors import CheckpointError, ConfigError, DTypeError, ShapeError, nearest
+from ...atomic import write_atomically
+from ...errors import CheckpointError, ConfigError, DTypeError, ShapeError, nearest
 from .ggml import encode
 from .mapped import map_file
 

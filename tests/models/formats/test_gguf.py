@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import CheckpointError, ConfigError, DTypeError, NaNError, ShapeError
-from tinyllm.models.ggml import BLOCK_TYPES, READABLE, Blocks
-from tinyllm.models.gguf import FILE_TYPES, parse_gguf, read_gguf, stored_kind, write_gguf
-from tinyllm.models.gguf_values import string_bytes as text
-from tinyllm.models.gguf_values import value_bytes
-from tinyllm.models.llama2c import read_llama2c, write_llama2c
+from tinyllm.models.formats.ggml import BLOCK_TYPES, READABLE, Blocks
+from tinyllm.models.formats.gguf import FILE_TYPES, parse_gguf, read_gguf, stored_kind, write_gguf
+from tinyllm.models.formats.gguf_values import string_bytes as text
+from tinyllm.models.formats.gguf_values import value_bytes
+from tinyllm.models.formats.llama2c import read_llama2c, write_llama2c
 
 F = np.float32
 METADATA = {

@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from tinyllm.errors import CheckpointError
-from tinyllm.models.tensor_header import BITS, LONGEST_HEADER, Entry, read_header, size_in_bytes
+from tinyllm.models.formats.tensor_header import BITS, LONGEST_HEADER, Entry, read_header, size_in_bytes
 
 A = '"shape":[2],"data_offsets":[0,8]'
 

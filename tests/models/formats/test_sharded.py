@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import CheckpointError
-from tinyllm.models.safetensors import MissingTensor, SafeTensors, save
-from tinyllm.models.sharded import INDEX, WHOLE, Shards, open_tensors, parse_size, save_sharded
+from tinyllm.models.formats.safetensors import MissingTensor, SafeTensors, save
+from tinyllm.models.formats.sharded import INDEX, WHOLE, Shards, open_tensors, parse_size, save_sharded
 
 TENSORS = {f"layer.{n}.weight": np.full((n + 1, 5), n, np.float32) for n in range(6)}  # 20, 40, ... 120 bytes
 

@@ -24,8 +24,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..atomic import write_atomically
-from ..errors import CheckpointError, ConfigError, TinyLLMError, nearest
+from ...atomic import write_atomically
+from ...errors import CheckpointError, ConfigError, TinyLLMError, nearest
 from .ggml import BLOCK_TYPES, READABLE, Blocks, BlockType, encode
 from .gguf_values import LONGEST_KEY, Cursor, string_bytes, value_bytes, value_type
 from .mapped import map_file

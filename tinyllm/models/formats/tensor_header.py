@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
-from ..errors import CheckpointError, nearest
+from ...errors import CheckpointError, nearest
 
 LONGEST_HEADER = 100_000_000
 LARGEST = 2**64 - 1

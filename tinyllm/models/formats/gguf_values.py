@@ -19,7 +19,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..errors import CheckpointError, ConfigError, DTypeError
+from ...errors import CheckpointError, ConfigError, DTypeError
 
 Array = np.ndarray[Any, Any]
 
