@@ -53,9 +53,7 @@ class Tensor:
             reached |= new
             todo += new
         grads = {self: np.full(self.data.shape, dy, self.data.dtype)}
-        for y in sorted(
-            reached, key=lambda y: y.number, reverse=True
-        ):  # the tape, played backwards
+        for y in sorted(reached, key=lambda y: y.number, reverse=True):  # the tape, backwards
             dy = grads.pop(y)
             if y.pullback is None:
                 y.grad = dy if y.grad is None else y.grad + dy
@@ -186,9 +184,9 @@ def check() -> bool:
     """Check each op, broadcasting included, and then a tiny GPT in all of its weights."""
     rng = np.random.default_rng(0)
     ids = np.array([[1, 2, 1, 5, 3], [4, 0, 6, 2, 4]])
-    gpt = GPT(Config(vocab_size=7, block_size=5, n_layer=2, n_head=2, n_embd=8), rng)
+    gpt = GPT(Config(vocab_size=7, block_size=5, n_layer=2, n_head=2, n_embd=4), rng)
     for w in gpt.weights.values():
-        w.data = rng.normal(0, 0.5, w.data.shape)
+        w.data = rng.normal(size=w.data.shape)
     cases = {  # what, and the shapes of its inputs
         "add": (add, (2, 3, 5), (3, 1)),
         "mul": (mul, (2, 3, 5), (5,)),
@@ -419,11 +417,12 @@ def train(gpt: GPT, ids: Array, unseen: Array, steps: int, B: int, lr: float, se
 
 
 def choose(logits: Array, temperature: float, top_k: int, rng: np.random.Generator) -> int:
-    """Draw from softmax(logits / temperature) among the top_k best; temperature 0 takes the best."""
+    """Draw a token from softmax(logits / temperature), among the top_k best; 0 takes the best.
+
+    Gumbel's trick: the greatest of logits to which his noise is added is a draw from their softmax.
+    """
     kept = logits >= np.sort(logits)[-top_k:][0]
-    noisy = logits / max(temperature, 1e-9) + rng.gumbel(
-        size=len(logits)
-    )  # greatest at a fair draw
+    noisy = logits / max(temperature, 1e-9) + rng.gumbel(size=len(logits))
     return int(np.where(kept, noisy, -np.inf).argmax())
 
 
