@@ -155,66 +155,10 @@ def cross_entropy(logits, targets):
     return -log_p[at_target].mean(), lambda dy: ((np.exp(log_p) - at_target) * (dy / targets.size),)
 
 
-# ---- 3. The gradient check: what backward() says, beside what happens when an input moves
+# ---- 3. The tokenizer: text is bytes, and pairs of neighbors that are frequent become one token
 
-
-def gradient_error(f: Callable, inputs: list[Tensor], rng: np.random.Generator) -> float:
-    """Return the greatest error of backward() through f, relative to the greatest slope.
-
-    The slopes are central differences in float64. The result is weighted at random before it is
-    summed: with equal weights all slopes of softmax would be 0, and a wrong gradient could hide.
-    """
-    y = f(*inputs)
-    weights = rng.normal(size=y.data.shape)
-    y.backward(weights)
-    worst, h = 0.0, 1e-5
-    for x in inputs:
-        slopes = np.zeros_like(x.data)
-        for i in np.ndindex(x.data.shape):
-            here = x.data[i]
-            for side in (+1, -1):
-                x.data[i] = here + side * h
-                slopes[i] += side * (f(*inputs).data * weights).sum() / (2 * h)
-            x.data[i] = here
-        worst = max(worst, abs(x.grad - slopes).max() / abs(slopes).max())
-    return worst
-
-
-def check() -> bool:
-    """Check each op, broadcasting included, and then a tiny GPT in all of its weights."""
-    rng = np.random.default_rng(0)
-    ids = np.array([[1, 2, 1, 5, 3], [4, 0, 6, 2, 4]])
-    gpt = GPT(Config(vocab_size=7, block_size=5, n_layer=2, n_head=2, n_embd=4), rng)
-    for w in gpt.weights.values():
-        w.data = rng.normal(size=w.data.shape)
-    cases = {  # what, and the shapes of its inputs
-        "add": (add, (2, 3, 5), (3, 1)),
-        "mul": (mul, (2, 3, 5), (5,)),
-        "matmul": (matmul, (2, 3, 5), (5, 7)),
-        "reshape": (lambda x: reshape(x, (3, 10)), (2, 3, 5)),
-        "swapaxes": (lambda x: swapaxes(x, 0, 2), (2, 3, 5)),
-        "take": (lambda table: take(table, ids), (7, 3)),
-        "silu": (silu, (2, 5)),
-        "rms_norm": (rms_norm, (2, 3, 5)),
-        "softmax": (softmax, (2, 3, 5)),
-        "rope": (lambda x: rope(x, 3), (2, 5, 6)),
-        "cross_entropy": (lambda x: cross_entropy(x, ids), (2, 5, 7)),
-        "GPT": (lambda *_: cross_entropy(gpt(ids), ids[:, ::-1]), *gpt.weights.values()),
-    }
-    right = True
-    for name, (f, *inputs) in cases.items():
-        tensors = [x if isinstance(x, Tensor) else Tensor(rng.normal(size=x)) for x in inputs]
-        error = gradient_error(f, tensors, rng)
-        right &= error < 1e-6
-        print(f"{name:15} error {error:.0e}  {'ok' if error < 1e-6 else 'WRONG'}")
-    return right
-
-
-# ---- 4. The tokenizer: text is bytes, and pairs of neighbors that are frequent become one token
-
-WORDS = re.compile(
-    r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s+"
-)  # every text, cut where no token may reach across
+# what a token may not reach across: a word, signs or spaces; together they are the whole text
+WORDS = re.compile(r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s+")
 
 
 class Tokenizer:
@@ -229,24 +173,26 @@ class Tokenizer:
     @classmethod
     def train(cls, text: str, vocab_size: int) -> Tokenizer:
         """Join the most frequent pair of neighbors, again and again, until tokens are enough."""
-        words = [(list(word.encode()), n) for word, n in Counter(WORDS.findall(text)).items()]
+        words = Counter(WORDS.findall(text))
+        times, spelled = list(words.values()), [list(word.encode()) for word in words]
         counts: Counter = Counter()  # pair -> how often it occurs
         where = defaultdict(set)  # pair -> the words it occurs in, or did
 
         def count(i: int, sign: int) -> None:
-            ids, n = words[i]
-            for pair in itertools.pairwise(ids):
-                counts[pair] += sign * n
+            for pair in itertools.pairwise(spelled[i]):
+                counts[pair] += sign * times[i]
                 where[pair].add(i)
 
-        for i in range(len(words)):
+        for i in range(len(spelled)):
             count(i, +1)
         merges: list[tuple[int, int]] = []
-        while 256 + len(merges) < vocab_size and max(counts.values(), default=0) > 1:
-            pair = max(counts, key=counts.__getitem__)
+        for new in range(256, vocab_size):
+            pair = max(counts, key=counts.__getitem__, default=None)
+            if counts[pair] < 2:  # nothing left to gain
+                break
             for i in list(where[pair]):  # no other word changes
                 count(i, -1)
-                words[i] = join(words[i][0], pair, 256 + len(merges)), words[i][1]
+                spelled[i] = join(spelled[i], pair, new)
                 count(i, +1)
             merges.append(pair)
         return cls(merges)
@@ -278,7 +224,7 @@ def join(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
     return out
 
 
-# ---- 5. The GPT: each token is a vector, to which each layer adds; what it became names the next
+# ---- 4. The GPT: each token is a vector, to which each layer adds; what it became names the next
 
 
 @dataclass(frozen=True)
@@ -287,9 +233,9 @@ class Config:
 
     vocab_size: int = 512
     block_size: int = 64
-    n_layer: int = 4
-    n_head: int = 4
-    n_embd: int = 128
+    n_layer: int = 3
+    n_head: int = 3
+    n_embd: int = 96
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name every weight and tell its shape; matrices are (in, out)."""
@@ -351,6 +297,61 @@ class GPT:
         """Let each position think by itself: widen, let one half gate the other, narrow."""
         w = self.weights
         return (silu(x @ w[f"{l}.gate"]) * (x @ w[f"{l}.up"])) @ w[f"{l}.down"]
+
+
+# ---- 5. The gradient check: what backward() says, beside what happens when an input moves
+
+
+def gradient_error(f: Callable, inputs: list[Tensor], rng: np.random.Generator) -> float:
+    """Return the greatest error of backward() through f, relative to the greatest slope.
+
+    The slopes are central differences in float64. The result is weighted at random before it is
+    summed: with equal weights all slopes of softmax would be 0, and a wrong gradient could hide.
+    """
+    y = f(*inputs)
+    weights = rng.normal(size=y.data.shape)
+    y.backward(weights)
+    errors, h = [], 1e-5
+    for x in inputs:
+        slopes = np.zeros_like(x.data)
+        for i in np.ndindex(x.data.shape):
+            here = x.data[i]
+            for side in (+1, -1):
+                x.data[i] = here + side * h
+                slopes[i] += side * (f(*inputs).data * weights).sum() / (2 * h)
+            x.data[i] = here
+        errors.append(abs(x.grad - slopes).max() / abs(slopes).max())
+    return np.max(errors)  # not a number, if one is not
+
+
+def check() -> bool:
+    """Check each op, broadcasting included, and then a tiny GPT in all of its weights."""
+    rng = np.random.default_rng(0)
+    ids = np.array([[1, 2, 1, 5, 3], [4, 0, 6, 2, 4]])
+    gpt = GPT(Config(vocab_size=7, block_size=5, n_layer=2, n_head=2, n_embd=4), rng)
+    for w in gpt.weights.values():
+        w.data = rng.normal(size=w.data.shape)
+    cases = {  # what, and the shapes of its inputs
+        "add": (add, (2, 3, 5), (3, 1)),
+        "mul": (mul, (2, 3, 5), (5,)),
+        "matmul": (matmul, (2, 3, 5), (5, 7)),
+        "reshape": (lambda x: reshape(x, (3, 10)), (2, 3, 5)),
+        "swapaxes": (lambda x: swapaxes(x, 0, 2), (2, 3, 5)),
+        "take": (lambda table: take(table, ids), (7, 3)),
+        "silu": (silu, (2, 5)),
+        "rms_norm": (rms_norm, (2, 3, 5)),
+        "softmax": (softmax, (2, 3, 5)),
+        "rope": (lambda x: rope(x, 3), (2, 5, 6)),
+        "cross_entropy": (lambda x: cross_entropy(x, ids), (2, 5, 7)),
+        "GPT": (lambda *_: cross_entropy(gpt(ids), ids[:, ::-1]), *gpt.weights.values()),
+    }
+    right = True
+    for name, (f, *inputs) in cases.items():
+        tensors = [x if isinstance(x, Tensor) else Tensor(rng.normal(size=x)) for x in inputs]
+        error = gradient_error(f, tensors, rng)
+        right &= error < 1e-6
+        print(f"{name:15} error {error:.0e}  {'ok' if error < 1e-6 else 'WRONG'}")
+    return right
 
 
 # ---- 6. Training: ask for every next token of a text, move all weights against the gradient
@@ -426,14 +427,14 @@ def choose(logits: Array, temperature: float, top_k: int, rng: np.random.Generat
     return int(np.where(kept, noisy, -np.inf).argmax())
 
 
-def sample(gpt: GPT, ids: list[int], n: int, choose: Callable[[Array], int]) -> Iterator[int]:
-    """Yield n tokens that continue ids, each chosen by its logits (V,)."""
+def sample(gpt: GPT, ids: list[int], n: int, pick: Callable[[Array], int]) -> Iterator[int]:
+    """Yield n tokens that continue ids; pick finds each in its logits (V,)."""
     T = gpt.config.block_size
     ids, unread, cache = list(ids), ids[-T:], {}
     for _ in range(n):
         if cache and cache[0][0].shape[2] == T:  # full: begin again with the latter half
-            unread, cache = ids[-(T // 2) :], {}
-        unread = [choose(gpt(np.array([unread]), cache).data[0, -1])]
+            unread, cache = ids[-(T + 1) // 2 :], {}
+        unread = [pick(gpt(np.array([unread]), cache).data[0, -1])]
         ids += unread
         yield unread[0]
 
@@ -463,7 +464,7 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="A language model in one file, on NumPy alone.")
     parser.add_argument("command", choices=["check", "train", "sample"])
     parser.add_argument("file", nargs="?", help="the text to learn from, or the model that writes")
-    options = {"out": "model.npz", "steps": 500, "batch": 16, "lr": 2e-3, **asdict(Config())}
+    options = {"out": "model.npz", "steps": 600, "batch": 16, "lr": 3e-3, **asdict(Config())}
     options |= {"prompt": "The ", "tokens": 200, "temperature": 0.8, "top_k": 50, "seed": 0}
     for name, default in options.items():
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{default!r}")
@@ -489,7 +490,7 @@ def main(words: list[str] | None = None) -> None:
         text = codecs.getincrementaldecoder("utf-8")("replace")  # waits for the rest of a character
         print(args.prompt, end="")
         pick = functools.partial(choose, temperature=args.temperature, top_k=args.top_k, rng=rng)
-        for token in sample(gpt, tokenizer.encode(args.prompt), args.tokens, pick):
+        for token in sample(gpt, tokenizer.encode(args.prompt or "\n"), args.tokens, pick):
             print(text.decode(tokenizer.decode([token])), end="", flush=True)
         print(text.decode(b"", final=True))
 
