@@ -22,7 +22,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 TEXTS = [ROOT / "README.md", ROOT / "pyproject.toml"]
 TEXTS += sorted(
     p
-    for folder in ("tinyllm", "tests", "lessons", "benchmarks", ".ci")
+    for folder in ("tinyllm", "tests", "lessons", "benchmarks", "examples", ".ci")
     for p in (ROOT / folder).rglob("*")
     if p.is_file() and p.suffix in {".py", ".md", ".toml", ".sh", ""} and "__pycache__" not in p.parts
 )

@@ -44,13 +44,15 @@ def gpt100() -> ModuleType:
 
 @pytest.fixture
 def mutated(tmp_path):
-    """What loads the 500 lines with one piece of their text replaced by another."""
+    """What loads the 500 lines with some pieces of their text replaced by others."""
 
-    def mutate(old: str, new: str) -> ModuleType:
+    def mutate(*pieces: tuple[str, str]) -> ModuleType:
         source = (EXAMPLES / "llm_500_lines.py").read_text(encoding="utf-8")
-        assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
+        for old, new in pieces:
+            assert source.count(old) == 1, f"{old!r} occurs {source.count(old)} times"
+            source = source.replace(old, new)
         path = tmp_path / "mutated.py"
-        path.write_text(source.replace(old, new), encoding="utf-8")
+        path.write_text(source, encoding="utf-8")
         return load(path)
 
     return mutate

@@ -112,13 +112,14 @@ FAULTS = [  # what stands there, and what a tired author might have written
     ("(np.exp(log_p) - at_target)", "np.exp(log_p)"),
     ("(dy / targets.size)", "(dy / len(targets))"),
     ("(dy / targets.size)", "(dy * np.nan)"),
+    ("10000.0 ** (-np.arange(0, D, 2) / D))  # (T, D/2)\n    cos,", "1.0 * x.flat[: D // 2])\n    cos,"),
     ("keepdims=True)\n\n\n# ---- 2.", "keepdims=True) * 2\n\n\n# ---- 2."),
 ]
 
 
 @pytest.mark.parametrize(("old", "new"), FAULTS, ids=[new[:30] for _, new in FAULTS])
 def test_a_broken_backward_is_caught_by_the_check_of_its_op(old, new, mutated, monkeypatch, capsys):
-    module = mutated(old, new)
+    module = mutated((old, new))
     real = module.gradient_error
     one_op = lambda f, inputs, rng: real(f, inputs, rng) if len(inputs) < 3 else 0.0  # noqa: E731  without the GPT
     monkeypatch.setattr(module, "gradient_error", one_op)
@@ -130,7 +131,7 @@ def test_a_broken_backward_is_caught_by_the_check_of_its_op(old, new, mutated, m
 
 
 def test_a_gradient_that_is_not_added_up_is_caught_in_the_gpt(mutated, capsys):
-    module = mutated("grads[x] + dx if x in grads else dx", "dx")
+    module = mutated(("grads[x] + dx if x in grads else dx", "dx"), ("n_layer=2", "n_layer=1"))
     assert not module.check()
     wrong = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "WRONG" in line]
     assert wrong == ["GPT"]
