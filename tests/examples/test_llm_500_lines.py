@@ -329,3 +329,16 @@ def test_choose_draws_from_the_softmax_of_the_best(llm):
     assert np.abs(counts / 4000 - p).max() < 0.03
     assert {llm.choose(logits, 0, 5, rng) for _ in range(20)} == {2}
     assert {llm.choose(logits, 5.0, 99, rng) for _ in range(500)} == {0, 1, 2, 3, 4}
+
+
+# the page about it
+
+
+def test_the_page_tells_of_the_parts_and_ops_that_are_there(llm, examples):
+    source = (examples / "llm_500_lines.py").read_text(encoding="utf-8")
+    page = (examples / "README.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^# ---- (\d)\. (.+?)[:\n]", source, re.M)
+    told = re.findall(r"^(\d)\. (.+?)[:.] ?", page, re.M)
+    assert [n for n, _ in parts] == [n for n, _ in told] == list("12345678")
+    weights = sum(math.prod(shape) for shape in llm.Config().shapes().values())
+    assert f"{weights:,} weights" in page
