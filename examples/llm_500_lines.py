@@ -58,7 +58,7 @@ class Tensor:
             if y.pullback is None:
                 y.grad = dy if y.grad is None else y.grad + dy
                 continue
-            for x, dx in zip(y.inputs, y.pullback(dy), strict=False):  # constants come last
+            for x, dx in zip(y.inputs, y.pullback(dy), strict=False):  # without the constants
                 if isinstance(x, Tensor):
                     dx = unbroadcast(dx, x.data.shape)
                     grads[x] = grads[x] + dx if x in grads else dx
@@ -76,7 +76,7 @@ def unbroadcast(dx: Array, shape: tuple[int, ...]) -> Array:
 
 
 def op(rule: Callable[..., tuple[Array, Callable]]) -> Callable[..., Tensor]:
-    """Make a function of tensors out of a rule for arrays; whatever is no tensor is a constant."""
+    """Make a function of tensors out of a rule for arrays; constants come last, without gradient."""
 
     def apply(*inputs: Tensor | Array | float) -> Tensor:
         y, pullback = rule(*(x.data if isinstance(x, Tensor) else x for x in inputs))
@@ -190,7 +190,7 @@ class Tokenizer:
             pair = max(counts, key=counts.__getitem__, default=None)
             if counts[pair] < 2:  # nothing left to gain
                 break
-            for i in list(where[pair]):  # no other word changes
+            for i in list(where[pair]):  # the other words stay as they are
                 count(i, -1)
                 spelled[i] = join(spelled[i], pair, new)
                 count(i, +1)
@@ -487,12 +487,12 @@ def main(words: list[str] | None = None) -> None:
         save(args.out, gpt, tokenizer)
     else:
         gpt, tokenizer = load(args.file or args.out)
-        text = codecs.getincrementaldecoder("utf-8")("replace")  # waits for the rest of a character
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")  # waits for the rest of a character
         print(args.prompt, end="")
         pick = functools.partial(choose, temperature=args.temperature, top_k=args.top_k, rng=rng)
         for token in sample(gpt, tokenizer.encode(args.prompt or "\n"), args.tokens, pick):
-            print(text.decode(tokenizer.decode([token])), end="", flush=True)
-        print(text.decode(b"", final=True))
+            print(utf8.decode(tokenizer.decode([token])), end="", flush=True)
+        print(utf8.decode(b"", final=True))
 
 
 if __name__ == "__main__":
