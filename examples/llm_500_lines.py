@@ -76,7 +76,7 @@ def unbroadcast(dx: Array, shape: tuple[int, ...]) -> Array:
 
 
 def op(rule: Callable[..., tuple[Array, Callable]]) -> Callable[..., Tensor]:
-    """Make a function of tensors out of a rule for arrays; constants come last, without gradient."""
+    """Make a function of tensors of a rule for arrays; constants come last and get no gradient."""
 
     def apply(*inputs: Tensor | Array | float) -> Tensor:
         y, pullback = rule(*(x.data if isinstance(x, Tensor) else x for x in inputs))
