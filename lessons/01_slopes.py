@@ -253,4 +253,5 @@ say(
 # - **In your own work:** `tl.gradcheck(f, inputs)` takes any function of Tensors; it says which entry is wrong, and
 #   what kind of mistake it looks like.
 # - **Second derivatives:** `tl.hvp` sends a complex step through a whole backward pass.
-# - **Next:** lesson 03 writes backward rules, and this check judges them. Lesson 04 uses them to learn from text.
+# - **Next:** lesson 03 writes backward rules, and `tinyllm learn check 03 --judge mine` lets the check that you wrote
+#   judge them beside ours. Lesson 04 uses them to learn from text.

@@ -248,3 +248,28 @@ def test_dev_check_runs_the_gates_that_are_asked_for(tinyllm):
     assert [line.split()[:2] for line in done.out.splitlines()] == [["ok", "R1"], ["ok", "R2"]]
     assert "there is no gate 'R77'" in tinyllm("learn", "dev", "check", "00", "--gates", "R77").err
     assert tinyllm("learn", "dev", "chek").code == 2
+
+
+def test_bundle_joins_what_has_passed(tinyllm, file):
+    assert tinyllm("learn", "check", ID).code == 0
+    done = tinyllm("learn", "bundle")
+    assert (done.code, done.err) == (0, "")
+    assert "1 of its 20 functions are yours" in done.out
+    made = file.parent / "tiny_llm.py"
+    assert "Mine: 04.2." in made.read_text() and "import tinyllm" not in made.read_text()
+    made.write_text("precious = 1\n")
+    done = tinyllm("learn", "bundle")
+    assert done.code == 1 and "no bundle as it was made" in done.err
+    assert made.read_text() == "precious = 1\n"
+    assert tinyllm("learn", "bundle", "--library", "--out", str(file.parent / "b.py")).code == 0
+
+
+def test_the_learner_s_own_gradient_check_judges_too(tinyllm, file):
+    done = tinyllm("learn", "check", ID, "--judge", "mine")
+    assert done.code == 1 and "your own gradient check, 01.4, has not passed" in done.out
+    (file.parent / "l01_slopes.py").write_text("import numpy as np\n\n\n" + Slot.of(exercise("01.4").slot).solution())
+    slot = Slot.of(exercise("04.3").slot)
+    file.write_text("import numpy as np\n\n\n" + slot.solution())
+    assert tinyllm("learn", "check", "01.4").code == 0
+    done = tinyllm("learn", "check", "04.3", "--judge", "mine")
+    assert done.code == 0 and "your own compare" in done.out and "agrees: " in done.out

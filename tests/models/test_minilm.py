@@ -12,9 +12,9 @@ from tinyllm.errors import CheckpointError, ConfigError, DataError
 from tinyllm.models import minilm as module
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
-from tinyllm.models.minilm import MiniLM, asked_length, batches, rectangle
 from tinyllm.models.formats.safetensors import save
 from tinyllm.models.formats.sharded import save_sharded
+from tinyllm.models.minilm import MiniLM, asked_length, batches, rectangle
 
 CONFIG = BertConfig(vocab_size=128, block_size=16, n_layer=2, n_head=2, n_embd=6, n_hidden=7)
 TEXTS = ["to be", "", "or not to be", "that", "is the question whether", "a", "to be"]

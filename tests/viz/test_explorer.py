@@ -12,7 +12,8 @@ from tinyllm.viz import AttentionMaps, attention_page
 
 def held(html):
     """The data inside of the page."""
-    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL).group(1))
+    (panel,) = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL).group(1))
+    return panel["data"]
 
 
 def causal(H, T):

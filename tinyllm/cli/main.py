@@ -69,6 +69,7 @@ WITHIN = {
         "learn status": "show how far you are",
         "learn what": "say what a word means",
         "learn doctor": "find what keeps the lessons from running well",
+        "learn bundle": "join what you wrote into one file that needs NumPy only",
         "learn export-progress": "print what has passed, as JSON",
         "learn dev": "hold lessons to the course's own rules (for authors)",
     },

@@ -30,6 +30,7 @@ GATES: dict[str, tuple[str, str]] = {
     "R8": ("subsets:r8_subsets", "any subset of solved exercises gives the same stack"),
     "R9": ("order:r9_order", "nothing is used before it is taught"),
     "R10": ("exports:r10_exports", "page and exports are current, valid, and need nothing from elsewhere"),
+    "R11": ("bundle:r11_bundle", "joined with those before, its functions are one file of 500 lines, on NumPy alone"),
     "R12": ("console:r12_console", "it can be read on any console"),
 }
 

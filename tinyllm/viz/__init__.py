@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from .attention import AttentionMaps, draw_attention
     from .beside import Beside, draw_beside
     from .bigram import Bigram, draw_bigram
+    from .cache_cost import CacheCost, cache_panel
     from .compression import Compression, draw_compression
     from .dependency import Feeds, draw_dependencies
     from .dependency_page import dependency_page
-    from .explorer import attention_page
+    from .explorer import attention_page, attention_panel
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
     from .ladder import Ladder, draw_ladder
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
+    from .next_tokens import NextTokens, sampling_panel
+    from .panel import Panel, panels_page
     from .scorecard import Scorecard, draw_scorecard
     from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
     from .steps import StepErrors, draw_step_errors
@@ -41,6 +44,7 @@ _HOMES = {
     "AttentionMaps": "attention",
     "Beside": "beside",
     "Bigram": "bigram",
+    "CacheCost": "cache_cost",
     "Compression": "compression",
     "Edge": "graph",
     "Feeds": "dependency",
@@ -50,7 +54,9 @@ _HOMES = {
     "LossCurve": "loss",
     "Merge": "merges",
     "MergeTrace": "merges",
+    "NextTokens": "next_tokens",
     "Node": "graph",
+    "Panel": "panel",
     "QueryWalk": "walk",
     "Scorecard": "scorecard",
     "StackMap": "stack",
@@ -58,6 +64,8 @@ _HOMES = {
     "StepErrors": "steps",
     "TokenText": "tokens",
     "attention_page": "explorer",
+    "attention_panel": "explorer",
+    "cache_panel": "cache_cost",
     "curve": "terminal",
     "dependency_page": "dependency_page",
     "draw_attention": "attention",
@@ -76,6 +84,8 @@ _HOMES = {
     "draw_tokens": "tokens_figure",
     "draw_walk": "walk",
     "merges_page": "merges",
+    "panels_page": "panel",
+    "sampling_panel": "next_tokens",
     "save": "style",
     "sparkline": "terminal",
     "stack_lines": "stack",
@@ -88,6 +98,7 @@ __all__ = [
     "AttentionMaps",
     "Beside",
     "Bigram",
+    "CacheCost",
     "Compression",
     "Edge",
     "Feeds",
@@ -97,7 +108,9 @@ __all__ = [
     "LossCurve",
     "Merge",
     "MergeTrace",
+    "NextTokens",
     "Node",
+    "Panel",
     "QueryWalk",
     "Scorecard",
     "StackMap",
@@ -105,6 +118,8 @@ __all__ = [
     "StepErrors",
     "TokenText",
     "attention_page",
+    "attention_panel",
+    "cache_panel",
     "curve",
     "dependency_page",
     "draw_attention",
@@ -123,6 +138,8 @@ __all__ = [
     "draw_tokens",
     "draw_walk",
     "merges_page",
+    "panels_page",
+    "sampling_panel",
     "save",
     "sparkline",
     "stack_lines",

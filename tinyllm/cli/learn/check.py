@@ -11,6 +11,7 @@ EXAMPLES = """\
   tinyllm learn check                the next open exercise
   tinyllm learn check 10.3
   tinyllm learn check 10 --json      a whole lesson, one JSON object per exercise
+  tinyllm learn check 10 --judge mine   by your own gradient check, too
   tinyllm learn check all
 """
 WORDS = ("all",)
@@ -21,6 +22,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "exercise", metavar="EXERCISE", nargs="?", help="an exercise, a lesson, or all: every lesson you have begun"
     )
+    parser.add_argument(
+        "--judge", metavar="MINE", choices=["mine"], help="mine: your own gradient check of lesson 01 judges, too"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per exercise")
 
 
@@ -28,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Check; return 0 if every one has passed, 1 if not."""
     from ...errors import LearnError
     from ...learn.exercises import lesson, lessons
+    from ...learn.loop.examine import EXAMINER, WITH_MINE
     from ...learn.loop.worker import Worker
     from ...learn.work.session import Session
     from .once import check_once
@@ -42,5 +47,5 @@ def run(args: argparse.Namespace) -> int:
         chosen = list(lesson(word).exercises)
     else:
         chosen = [session.chosen(word)]
-    with Worker(session.workspace.folder) as worker:
+    with Worker(session.workspace.folder, WITH_MINE if args.judge else EXAMINER) as worker:
         return check_once(session, worker, Screen.of(), chosen, args.json)

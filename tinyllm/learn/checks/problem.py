@@ -260,7 +260,7 @@ class Backward(Problem):
             dys = [d if change is None else change(d) for d in self.cotangents(outputs)]
             names = _positional(self.slot.function, 1 + len(dys))
             return Call((ctx, *dys), {}, ("ctx", *names[1:]))
-        way = self._way(sample)
+        way = self.way(sample)
         dys = [d if change is None else change(d) for d in self.cotangents(way.outputs)]
         if self.arrange is not None:
             made = tuple(self.arrange(way.inputs, way.outputs, tuple(dys)))
@@ -286,7 +286,8 @@ class Backward(Problem):
                 named.append(p.name)
         return Call(tuple(args), params, tuple(named))
 
-    def _way(self, sample: Sample) -> Way:
+    def way(self, sample: Sample) -> Way:
+        """Run the library's forward on a sample."""
         if self.slot.op is not None:
             op = self.slot.op
             names = formal_names(op, len(sample.args))
@@ -326,7 +327,7 @@ class Backward(Problem):
         return found
 
     def _made(self, sample: Sample, values: tuple[Any, ...]) -> Answer:
-        way = self._way(sample)
+        way = self.way(sample)
         names = self.names(sample)
         shapes = tuple(np.shape(way.inputs[name]) for name in names) if self.slot.op is not None else ()
         around = largest((*way.inputs.values(), *way.outputs, *values))
@@ -342,13 +343,17 @@ class Backward(Problem):
 
     def answer(self, sample: Sample) -> Answer:
         """Return the numeric derivative by every input, entry by entry."""
-        way = self._way(sample)
-        call = self.call(sample).named()
+        way = self.way(sample)
         dys = self.cotangents(way.outputs)
-        used = [self.slot.op is not None or self.arrange is not None or f"d{n}" in call for n in way.names]
-        used += [True] * (len(dys) - len(used))
+        used = self.used(way, self.call(sample))
         values = tuple(self._slope(way, name, dys, used) for name in self.names(sample))
         return self._made(sample, values)
+
+    def used(self, way: Way, call: Call) -> list[bool]:
+        """Say of each output whether the function is told its cotangent."""
+        named = call.named()
+        known = [self.slot.op is not None or self.arrange is not None or f"d{n}" in named for n in way.names]
+        return known + [True] * (len(way.outputs) - len(known))
 
     def _slope(self, way: Way, name: str, dys: tuple[Array, ...], used: list[bool]) -> Array:
         x = way.inputs[name]
@@ -380,7 +385,7 @@ class Backward(Problem):
 
     def sizes(self, sample: Sample) -> dict[str, int]:
         """Return how large each letter is, in what went into the forward too."""
-        return letters.sizes(self.letters(), self._way(sample).inputs | self.call(sample).named())
+        return letters.sizes(self.letters(), self.way(sample).inputs | self.call(sample).named())
 
     def result_letters(self, name: str) -> tuple[str, ...]:
         """Return the letters of a gradient: those of its input."""

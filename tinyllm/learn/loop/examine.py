@@ -26,6 +26,8 @@ from ..verdict import Verdict
 from .trouble import stopped
 
 EXAMINER = "tinyllm.learn.loop.examine:examine"
+WITH_MINE = "tinyllm.learn.loop.examine:examine_with_mine"
+COMPARE = "tinyllm.autograd.compare:compare"  # the slot of the learner's own gradient check
 _ROOM = 2**30  # bytes: what a check may always take, however small the machine
 
 
@@ -62,6 +64,30 @@ def examine(exercise_id: str, folder: Path) -> tuple[Verdict, str]:
     function = workspace.load(wanted)
     source = workspace.source(wanted)  # before the judging: what is saved meanwhile was not judged
     return judge(wanted, function), source
+
+
+def examine_with_mine(exercise_id: str, folder: Path) -> tuple[Verdict, str]:
+    """Do the same, and let the gradient check that the learner wrote judge beside the library's.
+
+    Raises:
+        LearnError: it is still to be written.
+    """
+    from ...errors import LearnError
+    from ..checks.second import second_opinion
+    from ..exercises import exercise, exercises
+    from ..work.workspace import Workspace
+
+    verdict, source = examine(exercise_id, folder)
+    workspace, written = Workspace(folder), next(one for one in exercises() if one.slot == COMPARE)
+    if workspace.state(written) != "passed":
+        raise LearnError(
+            f"your own gradient check, {written.id}, has not passed", hint=f"tinyllm learn check {written.id}"
+        )
+    if verdict.state != "stub" and exercise_id != written.id:
+        wanted = exercise(exercise_id)
+        line = second_opinion(workspace.load(written), workspace.load(wanted), wanted, verdict.passed)
+        verdict.lines += [line] if line else []
+    return verdict, source
 
 
 def _load() -> None:

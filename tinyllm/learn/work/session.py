@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import LearnError, TinyLLMError, nearest
+from ..bundle.meaning import Source
 from ..exercise import Exercise, Lesson
 from ..exercises import exercise, exercises, lesson, lesson_of, lessons
 from ..loop.worker import Checked
@@ -19,7 +20,7 @@ from ..slots.slot import Slot
 from ..verdict import Verdict
 from . import history
 from .progress import Progress
-from .workspace import Workspace
+from .workspace import PACKAGE, Workspace
 
 HINTS = ("a question", "the idea", "the code with blanks")
 
@@ -50,6 +51,16 @@ class Session:
         """Return the learner's file of a lesson or of an exercise."""
         home = wanted if isinstance(wanted, Lesson) else lesson_of(wanted)
         return self.workspace.file(home)
+
+    def written(self) -> dict[str, Source]:
+        """Return the learner's file for every exercise that has passed, by its id."""
+        return {
+            one.id: Source.at(self.path(one), PACKAGE)
+            for found in lessons()
+            if self.started(found)
+            for one in found.exercises
+            if self.passed(one)
+        }
 
     def started(self, wanted: Lesson) -> bool:
         """Is there a file for this lesson?"""
