@@ -169,20 +169,36 @@ def test_what_8_and_4_bits_cost_a_trained_model():
 # a text that grows
 
 
-def test_only_what_is_new_is_read(monkeypatch):
-    model, read = made("modern"), []
-    reading = Reading(Decoder(model))
-    inside = reading.decoder._read
-    monkeypatch.setattr(reading.decoder, "_read", lambda ids: read.append(ids.shape[1]) or inside(ids))
+@pytest.fixture
+def reading(monkeypatch):
+    """A Reading of a small model that notes how many tokens it reads: ``reading.read``."""
+    reading = Reading(Decoder(made("modern")))
+    inside, reading.read = reading.decoder._read, []
+    monkeypatch.setattr(reading.decoder, "_read", lambda ids, rows: reading.read.append(ids.shape[1]) or inside(ids, rows))
+    return reading
+
+
+def test_only_what_is_new_is_read(reading):
+    model = made("modern")
     text = ids_of(1, T + 2)[0].tolist()
-    for end in (4, 5, 8, T):
-        reading(text[:end])
-    assert read == [4, 1, 3, T - 8]
-    del read[:]
-    for ids in (text[1 : T + 1], text[2 : T + 2], text[2 : T + 2], text[2:5]):  # cut at the front, the same, shorter
-        with tl.no_grad():
+    other = [(token + 1) % V for token in text]
+    asked = [text[:4], text[:5], text[:8], text[:T]]  # it grows
+    asked += [text[1 : T + 1], text[2 : T + 2]]  # cut at the front: every position has changed
+    asked += [text[2 : T + 2], text[2:6]]  # the same, and shorter: the last token is read, for its logits
+    asked += [text[2:6] + other[6:9], text[2:5] + other[5:10], other[:3]]  # other ends, and nothing in common
+    with tl.no_grad():
+        for ids in asked:
             np.testing.assert_allclose(reading(ids), model(np.array([ids])).data[0, -1], rtol=0, atol=1e-4)
-    assert read == [T, T, T, 3]
+    assert reading.read == [4, 1, 3, T - 8, T, T, 1, 1, 3, 5, 3]
+
+
+def test_after_an_error_a_text_is_read_as_if_it_had_not_been_asked_for(reading):
+    text = ids_of(1)[0].tolist()
+    expected = reading(text[:6])
+    with pytest.raises(RangeError):
+        reading([*text[:4], V, 1])
+    np.testing.assert_allclose(reading(text[:6]), expected, rtol=0, atol=1e-6)
+    assert reading.read == [6, 2]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "modern"])
@@ -261,7 +277,7 @@ def test_bytes_are_counted():
     cache = KVCache(L=2, B=2, K=3, S=7, D=5)
     cache.extend(4)
     assert cache.bytes_read() == 2 * 2 * 3 * 5 * 4 * (4 + 4)
-    assert cache.bytes_read(window=3) == 2 * 2 * 3 * 5 * 4 * (3 + 3)
+    assert cache.bytes_read([3, 3]) == 2 * 2 * 3 * 5 * 4 * (3 + 3)
     model = made("gpt2")
     matrices = sum(p.data.nbytes for name, p in model.named_parameters() if "norm" not in name and "wpe" not in name)
     assert Decoder(model).bytes_per_token == matrices
