@@ -66,10 +66,11 @@ class KVCache:
         if rows is None:
             return np.arange(B)
         found = np.asarray(rows)
-        if found.ndim != 1 or found.dtype.kind not in "iu" or len(set(found.tolist()) & set(range(B))) != found.size:
-            raise RangeError(f"KVCache: rows {found.tolist()} are not distinct places of a batch of {B}")
-        if not found.size:
-            raise RangeError("KVCache: no rows are given", hint="None for all of them")
+        whole = found.ndim == 1 and found.size and found.dtype.kind in "iu"
+        if not whole or len(set(found.tolist()) & set(range(B))) != found.size:
+            raise RangeError(
+                f"KVCache: rows {found.tolist()} are not distinct places of a batch of {B}", hint="one or more, or None"
+            )
         return found
 
     def extend(self, T: int, rows: Any = None) -> Array:
@@ -116,7 +117,7 @@ class KVCache:
         self.lengths[rows] = wanted
 
     def bytes_read(self, windows: Sequence[int | None] | None = None) -> int:
-        """Return the bytes that one more token of each text makes attention read: ``windows`` has one a layer, if any."""
+        """Return the bytes that one more token of each text makes attention read, with a window, or None, for each layer."""
         L, _, K, _, D = self.keys.shape
         seen = sum(np.minimum(self.lengths, window or self.lengths).sum() for window in windows or [None] * L)
         return int(2 * K * D * self.keys.itemsize * seen)

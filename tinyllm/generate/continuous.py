@@ -52,7 +52,9 @@ class _Text:
 
     @property
     def over(self) -> bool:
-        return len(self.ids) - self.prompt >= self.max_tokens or (len(self.ids) > self.prompt and self.ids[-1] in self.ends)
+        return len(self.ids) - self.prompt >= self.max_tokens or (
+            len(self.ids) > self.prompt and self.ids[-1] in self.ends
+        )
 
 
 class Batch:

@@ -13,6 +13,7 @@ token).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ class Decoder:
         """The bytes of memory of the weights, which may be the model's own, and of the whole cache."""
         tables = [] if self.embedding is self.head.arrays[0] else [self.embedding]
         tables += [] if self.places is None else [self.places]
-        return sum(part.nbytes for part in (*self.matrices, *tables, self.cache))
+        return sum(matrix.nbytes for matrix in self.matrices) + sum(a.nbytes for a in tables) + self.cache.nbytes
 
     def _read(self, ids: Array, rows: Any = None) -> Array:
         """Take the next tokens ids (B, T) of some texts through all layers; return what leaves the last, (B, T, C)."""
@@ -189,8 +190,7 @@ class Decoder:
 def _runs(rows: Array) -> list[tuple[slice, slice]]:
     """Cut rows into runs of neighbors, which attention reads where they lie: (part of the rows, part of the cache)."""
     starts = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-    pairs = zip(starts[:-1], starts[1:], strict=True)
-    return [(slice(a, b), slice(int(rows[a]), int(rows[a]) + b - a)) for a, b in pairs]
+    return [(slice(a, b), slice(int(rows[a]), int(rows[a]) + b - a)) for a, b in pairwise(starts)]
 
 
 class Reading:

@@ -69,8 +69,8 @@ class Matrix:
 class Layer:
     """One block of a GPT or a Llama: its matrices, and what is done between them, on arrays.
 
-    The two matrices that widen in a SwiGLU become one, gate above up, so that they are one product; the norms of queries
-    and keys become one as well, of all their heads.
+    The two matrices that widen in a SwiGLU become one, gate above up, so that they are one product; the norms of
+    queries and keys become one as well, of all their heads.
 
     Args:
         block: of the model.
