@@ -117,7 +117,7 @@ class KVCache:
         self.lengths[rows] = wanted
 
     def bytes_read(self, windows: Sequence[int | None] | None = None) -> int:
-        """Return the bytes that one more token of each text makes attention read, with a window, or None, for each layer."""
+        """Return the bytes that one more token of each text makes attention read; ``windows`` are the layers' own."""
         L, _, K, _, D = self.keys.shape
         seen = sum(np.minimum(self.lengths, window or self.lengths).sum() for window in windows or [None] * L)
         return int(2 * K * D * self.keys.itemsize * seen)
