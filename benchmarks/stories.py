@@ -22,7 +22,7 @@ from command import Benchmark, arguments, run
 from turns import Case, LeftOut, Timed
 
 FILE = "models/stories260K/stories260K.bin"
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "vocab_size": 512, "block_size": 512, "n_layer": 5, "n_head": 8, "n_kv_head": 4, "n_embd": 64, "n_hidden": 172,
     "tied": True, "norm_eps": 1e-5,
 }  # fmt: skip
