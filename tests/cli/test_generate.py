@@ -22,7 +22,7 @@ def test_the_prompt_and_its_continuation_are_printed(tinyllm, trained):
 
 
 def tinyllm_generate(model, tokenizer, prompt, tokens, seed):
-    return tinyllm.generate.generate(model, tokenizer, prompt, tokens, 0.8, rng=np.random.default_rng(seed))
+    return tinyllm.generate.generate(model, prompt, tokenizer, tokens, 0.8, seed=seed).text
 
 
 def test_json_holds_all_there_is_to_know(tinyllm, trained):

@@ -1,0 +1,92 @@
+r"""Reading: how a model is asked what comes next, with a memory where that is the same model, and in full where not.
+
+A Decoder does what a GPT's ``forward`` says, in other words. A model that says something else must not be read by it:
+one of a class of your own, or one whose ``forward`` was replaced (by hand, or by ``--mine``). It is asked itself, about
+the whole text at every token: slower, and what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autograd import no_grad
+from ..errors import ConfigError
+from ..models import GPT
+from .decode import Decoder, Reading
+
+Array = np.ndarray[Any, Any]
+Read = Callable[[list[int]], Array]
+
+
+def can_remember(model: Any) -> bool:
+    """Tell whether a Decoder computes what this model does: it is a GPT, and no part of it has another ``forward``.
+
+    Example:
+        >>> from tinyllm.models import GPTConfig
+        >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
+        >>> model = GPT(config, np.random.default_rng(0))
+        >>> can_remember(model)
+        True
+        >>> model.forward = lambda idx: None
+        >>> can_remember(model)
+        False
+    """
+    return type(model) is GPT and not any(_replaced(module) for module in model.modules())
+
+
+def reader(model: Any, weights: str | None = None, length: int | None = None) -> tuple[Read, int]:
+    """Return what gives the logits (V,) after a text, and the bytes that it keeps.
+
+    Args:
+        model: a GPT, or another model with its methods.
+        weights: a format of decode.py; None for the model's own dtype.
+        length: how many tokens the text will have; None for as many as the model can read.
+
+    Raises:
+        ConfigError: there is no such format, or it is for models that a Decoder can read.
+
+    Example:
+        >>> from tinyllm.models import GPTConfig
+        >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
+        >>> read, memory = reader(GPT(config, np.random.default_rng(0)), length=3)
+        >>> read([1, 2]).shape, memory > 4000
+        ((11,), True)
+    """
+    if can_remember(model):
+        longest = model.config.block_size
+        decoder = Decoder(model, weights, max_length=max(1, min(length or longest, longest)))
+        return Reading(decoder), nbytes(decoder)
+    if weights is not None:
+        raise ConfigError(
+            f"generate: weights={weights!r} is for a GPT, not for {type(model).__name__}", hint="weights=None"
+        )
+    memory = sum(p.data.nbytes for p in model.parameters()) if hasattr(model, "parameters") else 0
+    return lambda ids: _last_logits(model, ids), memory
+
+
+def nbytes(decoder: Decoder) -> int:
+    """Return the bytes of a decoder's weights, and of its keys and values."""
+    tables = [a for a in (decoder.embedding, decoder.places) if a is not None]
+    tables = [a for a in tables if not any(a is held for held in decoder.head.arrays)]
+    matrices = sum(matrix.nbytes for matrix in decoder.matrices)
+    return matrices + sum(a.nbytes for a in tables) + decoder.cache.keys.nbytes + decoder.cache.values.nbytes
+
+
+def _replaced(module: Any) -> bool:
+    """A ``forward`` of the object itself, or one that ``functools.wraps`` put around the class's."""
+    return "forward" in vars(module) or hasattr(type(module).forward, "__wrapped__")
+
+
+def _last_logits(model: Any, ids: list[int]) -> Array:
+    """Run the model on one row of ids, without dropout and without a graph; return the logits (V,) after the last."""
+    was_training = model.training
+    model.eval()
+    try:
+        with no_grad():  # entered anew for each token: a block left open across a yield would reach into the caller
+            logits: Array = model(np.array([ids])).data[0, -1]
+    finally:
+        model.train(was_training)
+    return logits
