@@ -271,6 +271,9 @@ def test_the_completion_is_there_after_the_last_piece(model, chars):
     text += "".join(pieces)
     assert pieces.completion.text == text == generate(model, "fox", chars, 5, seed=1).text
     assert list(pieces) == []
+    pieces = stream(model, "fox", chars, 5, seed=1)
+    next(pieces)
+    assert pieces.rest().text == pieces.rest().text == text
 
 
 def test_the_clock_stands_still_while_nobody_asks(model, chars, monkeypatch):
@@ -432,6 +435,11 @@ def test_a_tokenizer_of_another_model_is_refused(model):
 def test_a_model_that_diverged_says_so(temperature):
     with pytest.raises(NaNError, match="NaN"):
         generate(Script(b"ab", sure=math.nan), "x", BYTES, 2, temperature, seed=0)
+    pieces = stream(Script(b"ab", sure=math.nan), "x", BYTES, 2, temperature, seed=0)
+    with pytest.raises(NaNError):
+        pieces.rest()
+    with pytest.raises(DataError, match="an error has ended this text"):
+        pieces.rest()
 
 
 def test_coarse_weights_are_refused_where_they_would_be_ignored(model, chars):

@@ -11,7 +11,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..errors import ConfigError, RangeError
+from ..errors import ConfigError, DataError, RangeError
 from ..tokenizer import Tokenizer
 from .completion import Clock, Completion
 from .constraint import Constraint
@@ -54,6 +54,18 @@ class Stream(Iterator[str]):
             if self.completion is None and self._writer.finish is not None:
                 self.completion = self._completed(self._writer.finish)
             raise
+
+    def rest(self) -> Completion:
+        """Write what is left of the text, and return the whole of it.
+
+        Raises:
+            DataError: an error has ended it before.
+        """
+        for _ in self:
+            pass
+        if self.completion is None:
+            raise DataError("stream: an error has ended this text", hint="a new stream")
+        return self.completion
 
     def _written(self) -> Iterator[str]:
         writer, pieces = self._writer, []
@@ -206,8 +218,8 @@ def generate(  # type: ignore[misc]  # the settings are these
         weights=weights, rng=rng, constraint=constraint, draft=draft,
     )  # fmt: skip
     if _several(prompt):
-        return [_whole(Stream(order, one, place)) for place, one in enumerate(prompt)]
-    return _whole(Stream(order, prompt))
+        return [Stream(order, one, place).rest() for place, one in enumerate(prompt)]
+    return Stream(order, prompt).rest()
 
 
 def _several(prompt: Any) -> bool:
@@ -215,14 +227,6 @@ def _several(prompt: Any) -> bool:
     if isinstance(prompt, np.ndarray):
         return prompt.ndim == 2
     return isinstance(prompt, (list, tuple)) and bool(prompt) and not isinstance(prompt[0], (Integral, float))
-
-
-def _whole(pieces: Stream) -> Completion:
-    for _ in pieces:
-        pass
-    if pieces.completion is None:
-        raise RuntimeError("generate: the text has no end")
-    return pieces.completion
 
 
 def _one_by_one(order: Order, writer: Writer) -> tuple[Iterator[int], int]:
