@@ -33,6 +33,9 @@ def test_ends_are_the_tokenizers_and_the_configs():
     assert end_ids(encoding(endoftext=256, im_end=258, im_start=257), GPT2) == {256, 258}
     assert end_ids(encoding(im_start=257), GPT2) == end_ids(ByteTokenizer(), GPT2) == end_ids(None, GPT2) == set()
     assert end_ids(scored(), GPT2) == {1, 2}
+    told = encoding(over=256, endoftext=257, more=258)
+    told.settings = {"eos_token": "<|over|>"}
+    assert end_ids(told, GPT2) == {256, 257}
     assert end_ids(None, llama(eos_token_id=7)) == {7}
     assert end_ids(encoding(eot_id=270), llama(eos_token_id=[7, 999, -1])) == {7, 270}
     assert end_ids(None, llama(eos_token_id=None)) == set()

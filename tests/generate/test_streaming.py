@@ -448,5 +448,5 @@ def test_coarse_weights_are_refused_where_they_would_be_ignored(model, chars):
 
     own = gpt(kind=Own, vocab_size=chars.n_vocab)
     assert len(generate(own, "", chars, 2, temperature=0.0).ids) == 2
-    with pytest.raises(ConfigError, match="weights='int8' is for a GPT, not for Own"):
+    with pytest.raises(ConfigError, match="weights='int8' is for a GPT or a Llama as it comes, not for Own"):
         generate(own, "", chars, 2, temperature=0.0, weights="int8")

@@ -7,7 +7,8 @@ from .cache import KVCache
 from .choices import entropy, logit_bias, min_p, repetition_penalty, top_p, typical
 from .completion import Completion, Timing
 from .constraint import Constraint
-from .decode import Decoder
+from .continuous import Batch
+from .decode import Decoder, decodable
 from .likelihood import Likelihood, likelihood, perplexity, token_log_probabilities
 from .prompts import end_ids, prompt_ids
 from .sample import apply_temperature, next_token, sample, top_k
@@ -17,6 +18,7 @@ from .stops import Stops, until
 from .streaming import Stream, generate, stream
 
 __all__ = [
+    "Batch",
     "Beam",
     "Branching",
     "Completion",
@@ -32,6 +34,7 @@ __all__ = [
     "Trailing",
     "apply_temperature",
     "beam_search",
+    "decodable",
     "end_ids",
     "entropy",
     "generate",

@@ -14,8 +14,9 @@ class Timing:
         first_token_seconds: until the first token was chosen: making the decoder and reading the prompt are in it.
         seconds: in all.
         tokens_per_second: how fast the text went on: the tokens after the first by the seconds after it. 0 where there
-            was no second token. Several tokens at once, as of prompts side by side, each count for their own text.
-        memory_bytes: of the weights as they are read, and of the keys and values there is room for.
+            was no second token.
+        memory_bytes: of the weights as they are read, and of the keys and values there is room for; of prompts that
+            were continued side by side, of all together.
     """
 
     first_token_seconds: float
@@ -53,7 +54,7 @@ class Completion:
 
 
 class Clock:
-    """A clock that runs inside of its ``with`` blocks only, and notes when the first token came.
+    """A clock that runs inside of its ``with`` blocks only, and remembers when the first token came.
 
     Example:
         >>> clock = Clock()
@@ -68,10 +69,18 @@ class Clock:
         self._before = self._since = self._first = 0.0
 
     def __enter__(self) -> Clock:
-        self._since = time.perf_counter()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Run, until ``stop``."""
+        self._since = time.perf_counter()
+
+    def stop(self) -> None:
+        """Stand still, until ``start``."""
         self._before += time.perf_counter() - self._since
 
     def tick(self) -> None:

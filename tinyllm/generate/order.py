@@ -13,8 +13,9 @@ import numpy as np
 from ..errors import ConfigError
 from ..tokenizer import Tokenizer
 from . import choices
+from .completion import Clock, Completion
 from .constraint import Constraint
-from .prompts import end_ids, unused_ids
+from .prompts import end_ids, first_ids, unused_ids
 from .reading import can_remember
 from .setting import Sampling
 from .stops import Stops
@@ -63,6 +64,35 @@ class Order:
         if self.draft is not None:
             self._check_draft()
 
+    def writer(self, prompt: Any, place: int | None = None) -> Writer:
+        """Return what writes the text after a prompt; parameters of ``source``, errors of ``prompts.first_ids``."""
+        ids = first_ids(prompt, self.tokenizer, self.model.config)
+        seed, rng = self.source(place)
+        return Writer(
+            ids,
+            self.max_tokens,
+            self.setting,
+            self.tokenizer,
+            self.stop,
+            ends=end_ids(self.tokenizer, self.model.config),
+            unused=unused_ids(self.tokenizer, self.model.config.vocab_size).tolist(),
+            constraint=self.constraint,
+            rng=rng,
+            seed=seed,
+        )
+
+    def complete(self, writer: Writer, clock: Clock, memory_bytes: int) -> Completion:
+        """Return what has become of a text that is over."""
+        return Completion(
+            text=None if self.tokenizer is None else "".join(writer.pieces),
+            ids=writer.ids,
+            prompt_ids=writer.prompt,
+            finish=writer.finish or "length",
+            timing=clock.timing(memory_bytes),
+            seed=writer.seed,
+            cut=max(0, len(writer.prompt) - self.model.config.block_size),
+        )
+
     def source(self, place: int | None = None) -> tuple[int | None, np.random.Generator | None]:
         """Return the seed of a text and what draws it; of several texts each has its own, whatever becomes of others.
 
@@ -80,20 +110,6 @@ class Order:
         else:
             seed = int(self.rng.integers(_SEEDS))
         return seed, np.random.default_rng(seed)
-
-    def writer(self, ids: Sequence[int], rng: np.random.Generator | None) -> Writer:
-        """Return what writes the text after a prompt."""
-        return Writer(
-            ids,
-            self.max_tokens,
-            self.setting,
-            self.tokenizer,
-            self.stop,
-            ends=end_ids(self.tokenizer, self.model.config),
-            unused=unused_ids(self.tokenizer, self.model.config.vocab_size).tolist(),
-            constraint=self.constraint,
-            rng=rng,
-        )
 
     def _check_draft(self) -> None:
         if self.constraint is not None:

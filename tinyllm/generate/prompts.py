@@ -77,6 +77,8 @@ def first_ids(prompt: Any, tokenizer: Tokenizer | None, config: Any) -> list[int
 def end_ids(tokenizer: Tokenizer | None, config: Any) -> frozenset[int]:
     """Return the tokens that end a text: those that the config names (eos_token_id), and the tokenizer's.
 
+    A tokenizer's are the one that its settings name (eos_token), and those with the names that published ones have.
+
     Example:
         >>> from tinyllm.models import LlamaConfig
         >>> sorted(end_ids(None, LlamaConfig(extra={"eos_token_id": [2, 5]})))
@@ -85,7 +87,8 @@ def end_ids(tokenizer: Tokenizer | None, config: Any) -> frozenset[int]:
     named = getattr(config, "extra", {}).get("eos_token_id")
     found = {i for i in (named if isinstance(named, list) else [named]) if isinstance(i, int)}
     if isinstance(tokenizer, Encoding):
-        found |= {i for name, i in tokenizer.specials.ids.items() if name in END_NAMES}
+        names = {*END_NAMES, str(tokenizer.settings.get("eos_token"))}
+        found |= {i for name, i in tokenizer.specials.ids.items() if name in names}
     elif isinstance(tokenizer, ScoredBPE):
         found |= {BOS, EOS}  # llama2.c has trained its models to begin the next story where one ends
     return frozenset(i for i in found if 0 <= i < config.vocab_size)

@@ -1,8 +1,8 @@
 r"""Reading: how a model is asked what comes next, with a memory where that is the same model, and in full where not.
 
-A Decoder does what a GPT's ``forward`` says, in other words. A model that says something else must not be read by it:
-one of a class of your own, or one whose ``forward`` was replaced (by hand, or by ``--mine``). It is asked itself, about
-the whole text at every token: slower, and what it says.
+A Decoder does what the ``forward`` of a GPT or a Llama says, in other words. A model that says something else must not
+be read by it: one of a class of your own, or one whose ``forward`` was replaced (by hand, or by ``--mine``). Such a
+model is asked itself, about the whole text at every token: slower, and what it says.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..errors import ConfigError
-from ..models import GPT
-from .decode import Decoder, Reading
+from .decode import Decoder, Reading, decodable
 
 Array = np.ndarray[Any, Any]
 Read = Callable[[list[int]], Array]
 
 
 def can_remember(model: Any) -> bool:
-    """Tell whether a Decoder computes what this model does: it is a GPT, and no part of it has another ``forward``.
+    """Tell whether a Decoder computes what this model does: its kind is known, and no part of it was replaced.
 
     Example:
-        >>> from tinyllm.models import GPTConfig
+        >>> from tinyllm.models import GPT, GPTConfig
         >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
         >>> model = GPT(config, np.random.default_rng(0))
         >>> can_remember(model)
@@ -34,14 +33,14 @@ def can_remember(model: Any) -> bool:
         >>> can_remember(model)
         False
     """
-    return type(model) is GPT and not any(_replaced(module) for module in model.modules())
+    return decodable(model) and not any(_replaced(module) for module in model.modules())
 
 
 def reader(model: Any, weights: str | None = None, length: int | None = None) -> tuple[Read, int]:
     """Return what gives the logits (V,) after a text, and the bytes that it keeps.
 
     Args:
-        model: a GPT, or another model with its methods.
+        model: a GPT, a Llama, or another model with their methods.
         weights: a format of decode.py; None for the model's own dtype.
         length: how many tokens the text will have; None for as many as the model can read.
 
@@ -49,7 +48,7 @@ def reader(model: Any, weights: str | None = None, length: int | None = None) ->
         ConfigError: there is no such format, or it is for models that a Decoder can read.
 
     Example:
-        >>> from tinyllm.models import GPTConfig
+        >>> from tinyllm.models import GPT, GPTConfig
         >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
         >>> read, memory = reader(GPT(config, np.random.default_rng(0)), length=3)
         >>> read([1, 2]).shape, memory > 4000
@@ -58,21 +57,14 @@ def reader(model: Any, weights: str | None = None, length: int | None = None) ->
     if can_remember(model):
         longest = model.config.block_size
         decoder = Decoder(model, weights, max_length=max(1, min(length or longest, longest)))
-        return Reading(decoder), nbytes(decoder)
+        return Reading(decoder), decoder.nbytes
     if weights is not None:
         raise ConfigError(
-            f"generate: weights={weights!r} is for a GPT, not for {type(model).__name__}", hint="weights=None"
+            f"generate: weights={weights!r} is for a GPT or a Llama as it comes, not for {type(model).__name__}",
+            hint="weights=None",
         )
     memory = sum(p.data.nbytes for p in model.parameters()) if hasattr(model, "parameters") else 0
     return lambda ids: _last_logits(model, ids), memory
-
-
-def nbytes(decoder: Decoder) -> int:
-    """Return the bytes of a decoder's weights, and of its keys and values."""
-    tables = [a for a in (decoder.embedding, decoder.places) if a is not None]
-    tables = [a for a in tables if not any(a is held for held in decoder.head.arrays)]
-    matrices = sum(matrix.nbytes for matrix in decoder.matrices)
-    return matrices + sum(a.nbytes for a in tables) + decoder.cache.keys.nbytes + decoder.cache.values.nbytes
 
 
 def _replaced(module: Any) -> bool:

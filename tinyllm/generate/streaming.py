@@ -16,10 +16,10 @@ from ..tokenizer import Tokenizer
 from .completion import Clock, Completion
 from .constraint import Constraint
 from .order import Order
-from .prompts import first_ids
-from .reading import nbytes, reader
+from .reading import can_remember, reader
 from .setting import Sampling
 from .speculate import Speculation, Trailing
+from .together import together
 from .writer import Writer
 
 Array = np.ndarray[Any, Any]
@@ -37,13 +37,12 @@ class Stream(Iterator[str]):
 
     def __init__(self, order: Order, prompt: Prompt, place: int | None = None) -> None:
         self.completion: Completion | None = None
-        self._clock, self._order, self._text = Clock(), order, ""
+        self._order, self._clock = order, Clock()
         with self._clock:
-            self.prompt_ids = first_ids(prompt, order.tokenizer, order.model.config)
-            self.seed, rng = order.source(place)
-            self._writer = order.writer(self.prompt_ids, rng)
+            self._writer = order.writer(prompt, place)
             begin = _one_by_one if order.draft is None else _speculated
             self._tokens, self._memory = begin(order, self._writer)
+        self.prompt_ids, self.seed = self._writer.prompt, self._writer.seed
         self._pieces = self._written()
 
     def __next__(self) -> str:
@@ -52,7 +51,7 @@ class Stream(Iterator[str]):
                 return next(self._pieces)
         except StopIteration:
             if self.completion is None and self._writer.finish is not None:
-                self.completion = self._completed(self._writer.finish)
+                self.completion = self._order.complete(self._writer, self._clock, self._memory)
             raise
 
     def rest(self) -> Completion:
@@ -68,25 +67,11 @@ class Stream(Iterator[str]):
         return self.completion
 
     def _written(self) -> Iterator[str]:
-        writer, pieces = self._writer, []
-        while writer.finish is None:
+        while self._writer.finish is None:
             token = next(self._tokens)
             self._clock.tick()
-            if piece := writer.add(token):
-                pieces.append(piece)
+            if piece := self._writer.add(token):
                 yield piece
-        self._text = "".join(pieces)
-
-    def _completed(self, finish: str) -> Completion:
-        return Completion(
-            None if self._order.tokenizer is None else self._text,
-            self._writer.ids,
-            self.prompt_ids,
-            finish,
-            self._clock.timing(self._memory),
-            self.seed,
-            max(0, len(self.prompt_ids) - self._order.model.config.block_size),
-        )
 
 
 def stream(
@@ -180,7 +165,8 @@ def generate(  # type: ignore[misc]  # the settings are these
     Args:
         model: a GPT, or another model with its methods and a ``config``.
         prompt: what to continue: a string, in which special tokens are plain text, or token ids. An empty string is the
-            token that texts begin with: the config's, or a newline. A list of prompts gives a list of completions.
+            token that texts begin with: the config's, or a newline. A list of prompts gives a list of completions; they
+            are continued side by side, and none depends on the others.
         tokenizer: the one the model was trained with; None where the prompt is ids, and ids are enough.
         max_tokens: how many tokens to write at most; 0 writes none.
         temperature: 0 takes the likeliest token each time; 1 draws as the model says; above 1 more daring.
@@ -218,6 +204,8 @@ def generate(  # type: ignore[misc]  # the settings are these
         weights=weights, rng=rng, constraint=constraint, draft=draft,
     )  # fmt: skip
     if _several(prompt):
+        if draft is None and can_remember(model):
+            return together(order, prompt)
         return [Stream(order, one, place).rest() for place, one in enumerate(prompt)]
     return Stream(order, prompt).rest()
 
@@ -254,4 +242,4 @@ def _speculated(order: Order, writer: Writer) -> tuple[Iterator[int], int]:
         lambda ids, n: writer.possible(draft(ids, n)),
         order.setting,
     )
-    return speculation.tokens(writer.prompt, order.max_tokens, writer.rng, writer.ends), nbytes(target) + nbytes(draft)
+    return speculation.tokens(writer.prompt, order.max_tokens, writer.rng, writer.ends), target.nbytes + draft.nbytes

@@ -33,9 +33,11 @@ class Writer:
         unused: tokens that are never chosen.
         constraint: what the text has to be; None for anything.
         rng: what draws.
+        seed: of ``rng``, to be told.
 
     Attributes:
         text: the tokens so far, those of the prompt included.
+        pieces: what they spell, apart from the prompt, as ``add`` returned it.
         finish: why the text is over; None as long as it is not.
 
     Example:
@@ -56,10 +58,12 @@ class Writer:
         unused: Collection[int] = (),
         constraint: Constraint | None = None,
         rng: np.random.Generator | None = None,
+        seed: int | None = None,
     ) -> None:
         self.text, self.prompt, self.max_tokens = list(prompt), list(prompt), max_tokens
         self.setting, self.tokenizer, self.ends, self.unused = setting, tokenizer, ends, list(unused)
-        self.constraint, self.rng = constraint, rng
+        self.constraint, self.rng, self.seed = constraint, rng, seed
+        self.pieces: list[str] = []
         self.state = constraint.start() if constraint else None
         self.finish: str | None = None
         self._stops = Stops(stop)
@@ -100,6 +104,11 @@ class Writer:
 
     def add(self, token: int) -> str:
         """Take a token that was chosen; return what can be said for certain of the text that has not been yet."""
+        piece = self._piece(token)
+        self.pieces.append(piece)
+        return piece
+
+    def _piece(self, token: int) -> str:
         before = self.text[-1]
         self.text.append(token)
         if token in self.ends:
