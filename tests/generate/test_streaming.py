@@ -332,6 +332,14 @@ def test_an_end_token_comes_where_the_constraint_may_end_and_only_there():
     assert said([261, 97, 98, 116], toy(), sizes={"vocab_size": 262}, constraint=Word(["at", "att"])).text == "att"
 
 
+def test_a_constraint_cannot_bring_back_what_stands_for_no_token():
+    class Anything(Word):
+        def allowed(self, state):
+            return np.ones(264, dtype=bool)
+
+    assert said([262, 98], toy(), sizes={"vocab_size": 264}, constraint=Anything([])).text == "\x00b"
+
+
 def test_a_constraint_that_leads_nowhere_is_told():
     class Nowhere(Word):
         def allowed(self, state):
@@ -359,8 +367,9 @@ def test_a_draft_changes_no_greedy_text(chars):
 
 def test_a_draft_writes_no_hole_and_needs_room():
     target, draft = (gpt(seed, 1, vocab_size=264, block_size=40) for seed in (0, 5))
-    done = generate(target, "x", toy(), 39, temperature=3.0, seed=0, draft=draft)
-    assert not {259, 262, 263} & set(done.ids)
+    wanted = {259: 50.0, 262: 50.0, 97: 5.0}
+    done = generate(target, "x", toy(), 39, temperature=3.0, seed=0, draft=draft, logit_bias=wanted)
+    assert not {259, 262, 263} & set(done.ids) and 97 in done.ids
     with pytest.raises(RangeError, match="prompt and text have 41 tokens, a context 40"):
         generate(target, "x", toy(), 40, draft=draft)
     with pytest.raises(ConfigError, match="the draft has 17 tokens, the model 264"):
