@@ -64,9 +64,10 @@ def load(
         >>> import tempfile
         >>> import tinyllm as tl
         >>> words = tl.tokenizer.CharTokenizer("to be or not")
-        >>> config = tl.GPTConfig.preset("modern", vocab_size=words.n_vocab, block_size=8, n_layer=1, n_head=2, n_embd=8)
+        >>> sizes = {"vocab_size": words.n_vocab, "block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 8}
+        >>> model = tl.GPT(tl.GPTConfig.preset("modern", **sizes), np.random.default_rng(0))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     where = tl.save(tl.GPT(config, np.random.default_rng(0)), words, folder)
+        ...     where = tl.save(model, words, folder)
         ...     model, again = tl.load(where)
         >>> model.config.family, again.decode(again.encode("boot"))
         ('llama', 'boot')
@@ -75,6 +76,7 @@ def load(
     from .tokenizer import files
 
     place = _published(path)
+    words: Tokenizer | None
     if (place / "manifest.json").is_file():
         from .train import run
 
@@ -122,7 +124,9 @@ def save(
     """
     path = Path(path).expanduser()
     if format not in FORMATS:
-        raise ConfigError(f"save: there is no format {format!r}", hint=nearest(str(format), FORMATS) or " or ".join(FORMATS))
+        raise ConfigError(
+            f"save: there is no format {format!r}", hint=nearest(str(format), FORMATS) or " or ".join(FORMATS)
+        )
     V = getattr(getattr(model, "config", None), "vocab_size", 0)
     if tokenizer is not None and tokenizer.n_vocab > V:
         raise ConfigError(f"save: the tokenizer has {tokenizer.n_vocab} tokens, and the model {V}", hint="its own one")
@@ -165,8 +169,7 @@ def _tokenizer_of(loaded: Loaded) -> Tokenizer | None:
         if "tokenizer.ggml.model" not in metadata:
             return None
         words: Any = files.gguf.from_metadata(metadata, str(metadata.get("general.name") or weights.path.stem))
-        if TEMPLATE_KEY in metadata:
-            words.settings = {"chat_template": str(metadata[TEMPLATE_KEY])}
+        words.settings = _gguf_settings(metadata, words)
         return words
     folder, V = weights.folder, loaded.model.config.vocab_size
     for name in (OWN, f"tok{V}.bin") if weights.format == "llama2c" else (OWN,):
@@ -197,6 +200,14 @@ def _settings(folder: Path) -> dict[str, Any]:
     if (folder / TEMPLATE).is_file():
         kept["chat_template"] = (folder / TEMPLATE).read_text(encoding="utf-8")
     return kept
+
+
+def _gguf_settings(metadata: Mapping[str, Any], words: Any) -> dict[str, Any]:
+    """Read what a GGUF file says of its tokenizer beside the vocabulary."""
+    spelled = {i: special for special, i in words.specials.ids.items()}
+    marks = {f"{mark}_token": metadata.get(f"tokenizer.ggml.{mark}_token_id") for mark in ("bos", "eos")}
+    settings = {key: spelled[int(i)] for key, i in marks.items() if i is not None and int(i) in spelled}
+    return settings | ({"chat_template": str(metadata[TEMPLATE_KEY])} if TEMPLATE_KEY in metadata else {})
 
 
 def _folder_files(tokenizer: Any, folder: Path) -> dict[Path, bytes]:

@@ -125,8 +125,8 @@ def norms_after_rope(decoder):
     for layer in decoder.layers:
         inside, norms, layer.qk_norm = layer.heads, layer.qk_norm, None
 
-        def heads(x, angles, layer=layer, inside=inside, norms=norms):
-            q, k, v = inside(x, angles)
+        def heads(x, B, angles, layer=layer, inside=inside, norms=norms):
+            q, k, v = inside(x, B, angles)
             both = norms(np.concatenate([q[0], k[0]]))
             return both[None, : layer.H], both[None, layer.H :], v
 

@@ -14,8 +14,10 @@ from tinyllm import kernels
 from tinyllm.generate import Decoder
 from tinyllm.generate.continuous import Batch
 from tinyllm.generate.decode import Reading
+from tinyllm.models.gguf_model import load_gguf, save_gguf
 from tinyllm.models.llama2c_model import load_llama2c
 from tinyllm.models.permute import half_to_pairs
+from tinyllm.models.pretrained import load_model, save_model
 from tinyllm.tokenizer.scores import ScoredBPE
 
 BOS, STEPS = 1, 200
@@ -121,13 +123,35 @@ def test_the_other_convention_of_rope_would_not_write_it(model, ids):
     assert found != ids[:21]
 
 
-@pytest.mark.parametrize("weights", ["int8"])
-def test_coarse_weights_choose_nearly_the_same(model, ids, weights):
-    """Fed with the golden text, at least 95 of 100 tokens; here 8 bits in blocks of 32, the embedding in full."""
-    decoder = Decoder(model, weights)
-    chosen = [int(decoder.step(np.array([token]))[0].argmax()) for token in ids[:-1]]
-    same = sum(a == b for a, b in zip(chosen, ids[1:], strict=True))
-    assert 0.95 * STEPS <= same < STEPS + 1
+def saved_and_loaded(model, kind, folder):
+    if kind == "safetensors":
+        return load_model(save_model(model, folder / "stories"))
+    save_gguf(model, folder / "stories.gguf", kind=kind)
+    return load_gguf(folder / "stories.gguf")[0]
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "F32"])
+def test_after_a_journey_through_another_format(model, tokenizer, golden, kind, tmp_path):
+    """A safetensors folder keeps the halves of RoPE, GGUF wants pairs: both come back to the same text."""
+    again = saved_and_loaded(model, kind, tmp_path)
+    with kernels.use("numpy"):
+        assert spelled(tokenizer, greedy(Reading(Decoder(again)), [BOS], STEPS)) == golden
+    for mine, theirs in zip(again.parameters(), model.parameters(), strict=True):
+        np.testing.assert_array_equal(mine.data, theirs.data)
+
+
+def likeliest_of_each(decoder, ids):
+    """The token chosen after each beginning of a text, whatever was chosen before."""
+    return [int(decoder.step(np.array([token]))[0].argmax()) for token in ids[:-1]]
+
+
+def test_weights_in_8_bits_choose_nearly_the_same(model, ids, tmp_path):
+    """Fed with the golden text, at least 95 of 100 tokens: by 8-bit products, and after a GGUF file in Q8_0."""
+    from_file = saved_and_loaded(model, "Q8_0", tmp_path)
+    assert np.abs(from_file.wte.weight.data - model.wte.weight.data).max() > 0  # the embedding is rounded as well
+    for decoder in (Decoder(model, "int8"), Decoder(from_file), Decoder(from_file, "int8")):
+        chosen = likeliest_of_each(decoder, ids)
+        assert sum(a == b for a, b in zip(chosen, ids[1:], strict=True)) >= 0.95 * STEPS
 
 
 def test_the_public_way(model, tokenizer, golden):

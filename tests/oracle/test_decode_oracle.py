@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from tinyllm.generate import Batch, Decoder
-from tinyllm.models import GPT, GPTConfig, LlamaConfig
-from tinyllm.models.llama import from_arrays
+from tinyllm.models import LlamaConfig, gpt2, llama
+from tinyllm.models.gpt2_config import GPT2Config
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch = pytest.importorskip("torch", reason="the oracle tests need torch: pip install -e '.[oracle]'")
@@ -87,35 +87,10 @@ def pair(kind, values, std=0.2):
             for p in theirs.parameters():
                 p += std * torch.randn_like(p)
     arrays = {name: tensor.detach().numpy() for name, tensor in theirs.state_dict().items()}
+    values = json.loads(config.to_json_string())
     if kind == "GPT2":
-        return theirs, gpt2_of(config, arrays)
-    return theirs, from_arrays(LlamaConfig.from_json(json.loads(config.to_json_string())), arrays)
-
-
-def gpt2_of(config, arrays):
-    """Our GPT of a GPT-2's tensors, whose matrices lie the other way round."""
-    model = GPT(
-        GPTConfig.preset(
-            "gpt2",
-            vocab_size=config.vocab_size,
-            block_size=config.n_positions,
-            n_layer=config.n_layer,
-            n_head=config.n_head,
-            n_embd=config.n_embd,
-            n_hidden=config.n_inner or 4 * config.n_embd,
-            norm_eps=config.layer_norm_epsilon,
-        ),
-        np.random.default_rng(0),
-    )
-    names = {
-        "blocks": "transformer.h", "norm1": "ln_1", "norm2": "ln_2", "qkv": "c_attn", "out": "c_proj", "up": "c_fc",
-        "down": "c_proj", "gain": "weight",
-    }  # fmt: skip
-    outside = {"wte": "transformer.wte", "wpe": "transformer.wpe", "norm": "transformer.ln_f"}
-    for name, p in model.named_parameters():
-        array = arrays[".".join(names.get(part) or outside.get(part, part) for part in name.split("."))]
-        p.data = array.T.copy() if array.ndim == 2 and name.startswith("blocks") else array.copy()
-    return model
+        return theirs, gpt2.from_arrays(GPT2Config.from_json(values), arrays)
+    return theirs, llama.from_arrays(LlamaConfig.from_json(values), arrays)
 
 
 def likeliest(logits, ids):

@@ -155,19 +155,20 @@ class Decoder:
     def _read(self, ids: Array, rows: Any = None) -> Array:
         """Take the next tokens ids (B, T) of some texts through all layers; return what leaves the last, (B, T, C)."""
         rows = self.cache.rows(rows)
-        positions = self.cache.extend(ids.shape[1], rows)  # (B, T)
-        x = self.embedding[ids]  # (B, T, C)
+        B, T = ids.shape
+        positions = self.cache.extend(T, rows).ravel()  # (B T,)
+        x = self.embedding[ids.ravel()]  # (B T, C)
         if self.places is not None:
             x += self.places[positions]
-        flat, runs = positions.ravel(), _runs(rows)
-        angles = None if self.angles is None else (self.angles[0][flat], self.angles[1][flat])  # (B T, D/2) each
+        angles = None if self.angles is None else (self.angles[0][positions], self.angles[1][positions])  # (B T, D/2)
+        runs = _runs(rows)
         for n, layer in enumerate(self.layers):
-            q, k, v = layer.heads(x, angles)
+            q, k, v = layer.heads(x, B, angles)
             self.cache.append(n, k, v)
             keys, values, lengths = self.cache.keys[n], self.cache.values[n], self.cache.lengths
             parts = [layer.attend(q[here], keys[there], values[there], lengths[there]) for here, there in runs]
             x = layer.add(x, parts[0] if len(parts) == 1 else np.concatenate(parts))
-        return x
+        return x.reshape(B, T, -1)
 
     def _logits(self, x: Array) -> Array:
         """Return the logits (B, V) of what left the last layer, (B, C)."""
@@ -189,6 +190,8 @@ class Decoder:
 
 def _runs(rows: Array) -> list[tuple[slice, slice]]:
     """Cut rows into runs of neighbors, which attention reads where they lie: (part of the rows, part of the cache)."""
+    if len(rows) == 1:
+        return [(slice(None), slice(int(rows[0]), int(rows[0]) + 1))]
     starts = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
     return [(slice(a, b), slice(int(rows[a]), int(rows[a]) + b - a)) for a, b in pairwise(starts)]
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import kernels
 from ..errors import ConfigError, nearest
+from ..kernels.quantized import BLOCK
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -54,10 +55,13 @@ class Matrix:
         quantize = _QUANTIZE.get(str(weights))
         self.product: Callable[..., Array] = _PRODUCT.get(str(weights), _product)
         self.arrays: list[Array] = list(quantize(w)) if quantize else [w]
+        self.short = -w.shape[1] % BLOCK if quantize else 0  # numbers that x lacks to whole blocks of weights
         self.b = None if b is None else b.astype(dtype, copy=False)
 
     def __call__(self, x: Array) -> Array:
-        """Return x w^T + b for x (..., C)."""
+        """Return x w^T + b for x (N, C)."""
+        if self.short:
+            x = np.concatenate([x, np.zeros((len(x), self.short), x.dtype)], axis=1)
         return self.product(x, *self.arrays, self.b)
 
     @property
@@ -92,15 +96,15 @@ class Layer:
         self.bend = _swiglu if gated else kernels.gelu_tanh
         self.matrices = [self.qkv, self.out, self.up, self.down]
 
-    def heads(self, x: Array, angles: tuple[Array, Array] | None) -> tuple[Array, Array, Array]:
-        """Return q (B, H, T, D), k and v (B, K, T, D) of x (B, T, C).
+    def heads(self, x: Array, B: int, angles: tuple[Array, Array] | None) -> tuple[Array, Array, Array]:
+        """Return q (B, H, T, D), k and v (B, K, T, D) of x (B T, C).
 
         Args:
-            x: the residual stream.
+            x: the residual stream, text after text.
+            B: how many texts there are.
             angles: cos and sin (B T, D/2) at the positions, by which queries and keys are turned; None for no turning.
         """
-        B, T, _ = x.shape
-        heads = self.qkv(self.norm1(x)).reshape(B * T, self.H + 2 * self.K, self.D).transpose(1, 0, 2)
+        heads = self.qkv(self.norm1(x)).reshape(len(x), -1, self.D).transpose(1, 0, 2)  # (H + 2 K, B T, D)
         turned, v = heads[: self.H + self.K], heads[self.H + self.K :]  # (H + K, B T, D), (K, B T, D)
         if self.qk_norm is not None:
             turned = self.qk_norm(turned)
@@ -128,8 +132,8 @@ class Layer:
         return out
 
     def add(self, x: Array, a: Array) -> Array:
-        """Add to x (B, T, C) what attention gathered, a (B, H, T, D), then what the MLP makes of it."""
-        x = x + self.out(a.transpose(0, 2, 1, 3).reshape(*x.shape[:2], -1))
+        """Add to x (B T, C) what attention gathered, a (B, H, T, D), then what the MLP makes of it."""
+        x = x + self.out(a.transpose(0, 2, 1, 3).reshape(len(x), -1))
         return x + self.down(self.bend(self.up(self.norm2(x))))
 
 
