@@ -11,11 +11,12 @@ import tinyllm as tl
 from tinyllm import kernels
 from tinyllm.errors import ConfigError
 from tinyllm.generate import generate
-from tinyllm.generate.reading import can_remember, reader
+from tinyllm.generate.reading import Session, can_remember, reader
 from tinyllm.models import GPT, GPTConfig
 from tinyllm.nn import MLP
 
-CONFIG = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=2, n_head=2, n_embd=8)
+SIZES = {"vocab_size": 11, "block_size": 8, "n_layer": 2, "n_head": 2, "n_embd": 8}
+CONFIG = GPTConfig.preset("gpt2", **SIZES)
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +59,27 @@ def test_room_is_made_for_the_text_and_no_more():
     assert reader(model, length=0)[0]([4]).shape == (11,)
     with pytest.raises(ConfigError, match="no format 'int5'"):
         reader(model, "int5")
+
+
+def test_a_session_reads_what_is_new_and_says_the_same():
+    model = GPT(GPTConfig.preset("modern", **{**SIZES, "block_size": 40}), np.random.default_rng(0))
+    session, text, read = Session(model), [1, 2, 3], []
+    extend = session.read.decoder.cache.extend
+    session.read.decoder.cache.extend = lambda T, rows: (read.append(T), extend(T, rows))[1]
+    for turn in range(3):
+        done = generate(session, text, max_tokens=4, seed=turn)
+        assert done.ids == generate(model, text, max_tokens=4, seed=turn).ids
+        text = [*text, *done.ids, 5, 6]
+    assert read == [3, 1, 1, 1] + 2 * [3, 1, 1, 1]  # the last token that was written had not been read
+    assert generate(session, [1, 2, 9], max_tokens=1, seed=0).timing.memory_bytes == session.read.decoder.nbytes
+    assert read[-1] == 1
+    many = generate(session, [[1, 2, 3], [1, 2, 4]], max_tokens=3, seed=0)
+    assert [done.ids for done in many] == [d.ids for d in generate(model, [[1, 2, 3], [1, 2, 4]], max_tokens=3, seed=0)]
+
+
+def test_a_session_that_cannot_be():
+    own = type("Own", (GPT,), {})(CONFIG, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="Own cannot be remembered"):
+        Session(own)
+    with pytest.raises(ConfigError, match="the session has its own"):
+        generate(Session(GPT(CONFIG, np.random.default_rng(0))), [1], weights="int8")

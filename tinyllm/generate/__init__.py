@@ -11,6 +11,7 @@ from .continuous import Batch
 from .decode import Decoder, decodable
 from .likelihood import Likelihood, likelihood, perplexity, token_log_probabilities
 from .prompts import end_ids, prompt_ids
+from .reading import Session
 from .sample import apply_temperature, next_token, sample, top_k
 from .setting import Sampling
 from .speculate import Speculation, Trailing
@@ -27,6 +28,7 @@ __all__ = [
     "KVCache",
     "Likelihood",
     "Sampling",
+    "Session",
     "Speculation",
     "Stops",
     "Stream",

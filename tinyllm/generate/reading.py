@@ -36,11 +36,44 @@ def can_remember(model: Any) -> bool:
     return decodable(model) and not any(_replaced(module) for module in model.modules())
 
 
+class Session:
+    r"""A model for one text after another: its weights are laid out once, and the last text is remembered.
+
+    What a prompt has in common with the beginning of the last text is not read again: in a conversation, all but what
+    was said since. ``generate`` and ``stream`` take a session in place of its model. After training on, make a new one.
+
+    Args:
+        model: a GPT or a Llama.
+        weights: a format of decode.py; None for the model's own dtype.
+
+    Raises:
+        ConfigError: there is no such format, or a Decoder cannot read the model.
+
+    Example:
+        >>> from tinyllm.generate import generate
+        >>> from tinyllm.models import GPT, GPTConfig
+        >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
+        >>> session = Session(GPT(config, np.random.default_rng(0)))
+        >>> one = generate(session, [1, 2, 3], max_tokens=2, seed=0)
+        >>> two = generate(session, [1, 2, 3, *one.ids, 4], max_tokens=2, seed=0)  # reads two tokens of the prompt
+        >>> session.read.decoder.cache.lengths
+        array([7])
+    """
+
+    def __init__(self, model: Any, weights: str | None = None) -> None:
+        if not can_remember(model):
+            raise ConfigError(
+                f"Session: {type(model).__name__} cannot be remembered", hint="a GPT or a Llama as it comes"
+            )
+        self.model, self.config = model, model.config
+        self.read = Reading(Decoder(model, weights))
+
+
 def reader(model: Any, weights: str | None = None, length: int | None = None) -> tuple[Read, int]:
     """Return what gives the logits (V,) after a text, and the bytes that it keeps.
 
     Args:
-        model: a GPT, a Llama, or another model with their methods.
+        model: a GPT, a Llama, another model with their methods, or a session.
         weights: a format of decode.py; None for the model's own dtype.
         length: how many tokens the text will have; None for as many as the model can read.
 
@@ -54,6 +87,12 @@ def reader(model: Any, weights: str | None = None, length: int | None = None) ->
         >>> read([1, 2]).shape, memory > 4000
         ((11,), True)
     """
+    if isinstance(model, Session):
+        if weights is not None:
+            raise ConfigError(
+                f"generate: weights={weights!r}, and the session has its own", hint="Session(model, weights)"
+            )
+        return model.read, model.read.decoder.nbytes
     if can_remember(model):
         longest = model.config.block_size
         decoder = Decoder(model, weights, max_length=max(1, min(length or longest, longest)))

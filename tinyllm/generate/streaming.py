@@ -163,7 +163,7 @@ def generate(  # type: ignore[misc]  # the settings are these
     ends with the token that the tokenizer, or the model's config, calls its end.
 
     Args:
-        model: a GPT, or another model with its methods and a ``config``.
+        model: a GPT, a Llama, or another model with their methods and a ``config``; or a ``Session`` of one.
         prompt: what to continue: a string, in which special tokens are plain text, or token ids. An empty string is the
             token that texts begin with: the config's, or a newline. A list of prompts gives a list of completions; they
             are continued side by side, and none depends on the others.
