@@ -151,3 +151,15 @@ def test_weights_in_8_bits_choose_nearly_the_same(model, ids, tmp_path):
     for decoder in (Decoder(model, "int8"), Decoder(from_file), Decoder(from_file, "int8")):
         chosen = likeliest_of_each(decoder, ids)
         assert sum(a == b for a, b in zip(chosen, ids[1:], strict=True)) >= 0.95 * STEPS
+
+
+def test_the_public_way(model, tokenizer, golden):
+    """An empty prompt is BOS; the first word of a text has no space before it."""
+    with kernels.use("numpy"):
+        pieces = tl.generate.stream(model, "", tokenizer, STEPS, temperature=0)
+        assert "".join(pieces).encode() == golden
+        assert (pieces.prompt_ids, pieces.completion.finish) == ([BOS], "length")
+        one, two = tl.generate.generate(model, ["", "Once upon"], tokenizer, STEPS, temperature=0)
+        assert one.text.encode() == golden and golden.startswith(b"Once upon" + two.text.encode()[:400])
+        story = tl.generate.generate(model, "", tokenizer, 400, temperature=0)
+        assert (story.finish, story.ids[-1] in (BOS, 2)) == ("end", True) and story.text.encode().startswith(golden)
