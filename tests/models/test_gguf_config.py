@@ -8,9 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyllm.models import GPTConfig, LlamaConfig
+from tinyllm.models import LlamaConfig
 from tinyllm.models.gguf_config import read_config, write_config
 from tinyllm.models.gguf_names import gguf_names
+from tinyllm.models.gpt2_config import GPT2Config
 from tinyllm.nn import RopeScaling
 
 
@@ -71,7 +72,7 @@ def test_llamas(config):
 
 @given(sizes, st.integers(1, 4), st.integers(1, 9))
 def test_gpts(values, H, D):
-    config = GPTConfig(**values, n_head=H, n_embd=H * D)
+    config = GPT2Config(**values, n_head=H, n_embd=H * D)
     assert read_config(as_read(write_config(config)), shapes(config)) == dataclasses.replace(config, tied=True)
 
 

@@ -26,10 +26,13 @@ import numpy as np
 from ..errors import CheckpointError, ConfigError, nearest
 from ..nn import RopeScaling
 from .config import GPTConfig
-from .gguf_names import ARCHITECTURES, EMBEDDING, HEAD, Shape
+from .gguf_names import ARCHITECTURES, EMBEDDING, HEAD
 from .gguf_rope import NUMBERS
+from .gpt2_config import GPT2Config
 from .llama_config import LlamaConfig
+from .names import Shape
 
+MARKS = ("bos", "eos")  # the tokens that begin and end a text; a config has their ids in ``extra``
 # keys of no interest here, and the only values by which others say that they are not in use
 _HARMLESS = ("rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout")
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -79,6 +82,7 @@ def read_config(metadata: Mapping[str, Any], shapes: Mapping[str, Shape]) -> GPT
         raise CheckpointError(
             f"{said.prefix}block_count is {sizes['n_layer']:,}, and there are {len(shapes):,} tensors"
         )
+    sizes["extra"] = {f"{mark}_token_id": i for mark in MARKS if (i := _token(metadata, mark, V)) is not None}
     sizes["n_kv_head"] = said.whole("attention.head_count_kv", sizes["n_head"])
     try:
         config = _gpt2(said, sizes) if said.architecture == "gpt2" else _llama(said, sizes, shapes)
@@ -120,6 +124,9 @@ def write_config(config: GPTConfig | LlamaConfig) -> dict[str, Any]:
     values["vocab_size"] = config.vocab_size
     metadata: dict[str, Any] = {"general.architecture": architecture, "general.name": family}
     metadata |= {f"{architecture}.{key}": value for key, value in values.items()}
+    for mark in MARKS:
+        if type(i := getattr(config, "extra", {}).get(f"{mark}_token_id")) is int:  # there may be a list of them
+            metadata[f"tokenizer.ggml.{mark}_token_id"] = i
     scaling = config.rope_scaling if isinstance(config, LlamaConfig) else None
     if scaling is not None and scaling.kind == "llama3":
         metadata[NUMBERS] = np.array([scaling.factor, scaling.low, scaling.high, scaling.original], np.float64)
@@ -179,12 +186,12 @@ class _Said:
                 raise CheckpointError(f"{self.prefix}{key} is {_short(value)}, and is not understood here")
 
 
-def _gpt2(said: _Said, sizes: Mapping[str, Any]) -> GPTConfig:
+def _gpt2(said: _Said, sizes: Mapping[str, Any]) -> GPT2Config:
     if sizes["n_kv_head"] != sizes["n_head"]:
         raise CheckpointError(
             f"{said.prefix}attention.head_count_kv is {sizes['n_kv_head']:,}, and a gpt2 has no groups"
         )
-    return GPTConfig(**sizes, norm_eps=said.number("attention.layer_norm_epsilon"))
+    return GPT2Config(**sizes, norm_eps=said.number("attention.layer_norm_epsilon"))
 
 
 def _llama(said: _Said, sizes: Mapping[str, Any], shapes: Mapping[str, Shape]) -> LlamaConfig:
@@ -278,6 +285,12 @@ def _refuse_the_unsayable(config: LlamaConfig, architecture: str) -> None:
     scaling = config.rope_scaling
     if scaling is not None and scaling.kind == "llama3" and architecture != "llama":
         raise ConfigError(f"GGUF: readers of {architecture} know no RoPE scaling of kind llama3", hint="safetensors")
+
+
+def _token(metadata: Mapping[str, Any], mark: str, V: int) -> int | None:
+    """Return the id of a token that has a meaning, if the file says one and the model knows it."""
+    i = metadata.get(f"tokenizer.ggml.{mark}_token_id")
+    return i if type(i) is int and 0 <= i < V else None
 
 
 def _same(value: Any, neutral: Any) -> bool:

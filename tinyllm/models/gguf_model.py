@@ -23,12 +23,13 @@ from .formats.ggml import READABLE, Blocks
 from .formats.gguf import FILE_TYPES, GGUF, parse_gguf, write_gguf
 from .formats.mapped import forget, map_file
 from .gguf_config import read_config, write_config
-from .gguf_names import EMBEDDING, HEAD, ROPE, Shape, gguf_names, refuse_other_tensors, turned_heads
+from .gguf_names import EMBEDDING, HEAD, ROPE, gguf_names, refuse_other_tensors, turned_heads
 from .gguf_rope import NUMBERS, rope_table, scaling_of
 from .gpt import GPT
+from .gpt2_config import GPT2Config
 from .llama import Llama
 from .llama_config import LlamaConfig
-from .llama_names import listed
+from .names import Shape, listed
 from .on_demand import OnDemand
 from .permute import half_to_pairs, pairs_to_half
 
@@ -117,7 +118,7 @@ def save_gguf(model: GPT, path: str | Path, fields: Mapping[str, Any] | None = N
     if kind.startswith("Q"):
         metadata["general.quantization_version"] = 2
     given = _as_many_tokens(dict(fields or {}), config.vocab_size)
-    if ours := [key for key in given if key in metadata and key != "general.name"]:
+    if ours := [key for key in given if key in metadata and not key.startswith(("general.name", "tokenizer."))]:
         raise ConfigError(f"save_gguf: {ours[0]} says what the model is, and is written of itself", hint="leave it out")
     write_gguf(path, metadata | given, _tensors(model, config), kind)
 
@@ -164,15 +165,7 @@ def _sayable(model: GPT) -> GPTConfig | LlamaConfig:
     config = model.config
     if isinstance(config, LlamaConfig):
         return config
-    if config.position == "rope":
-        return LlamaConfig.from_gpt(config)
-    only = {"position": "learned", "norm": "layer", "mlp": "gelu", "window": None, "n_kv_head": config.n_head}
-    for name, value in only.items():
-        if getattr(config, name) != value:
-            raise ConfigError(
-                f"GGUF: {name} is {getattr(config, name)!r}, and of a gpt2 it is {value!r}", hint="a preset"
-            )
-    return config
+    return LlamaConfig.from_gpt(config) if config.position == "rope" else GPT2Config.from_gpt(config)
 
 
 def _tensors(model: GPT, config: GPTConfig | LlamaConfig) -> OnDemand:

@@ -10,21 +10,35 @@ Matrices are (outputs, inputs), as ours; it is transformers' GPT-2 that has them
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from ..errors import CheckpointError, nearest
 from .config import GPTConfig
+from .gpt2_names import gpt2_names
 from .llama_config import LlamaConfig
-from .llama_names import Renamed, listed, llama_names
-
-Shape = tuple[int, ...]
+from .llama_names import llama_names
+from .names import Renamed, Shape, listed
 
 HEAD, EMBEDDING, ROPE = "output.weight", "token_embd.weight", "rope_freqs.weight"
 # family -> general.architecture
 ARCHITECTURES = {"gpt2": "gpt2", "llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
 
-_OUTSIDE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+_OUTSIDE = {
+    "transformer.wte": "token_embd",
+    "transformer.wpe": "position_embd",
+    "transformer.ln_f": "output_norm",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+}
 _INSIDE = {
+    "ln_1": "attn_norm",
+    "attn.c_attn": "attn_qkv",
+    "attn.c_proj": "attn_output",
+    "ln_2": "ffn_norm",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
     "input_layernorm": "attn_norm",
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
@@ -56,8 +70,9 @@ def gguf_names(config: GPTConfig | LlamaConfig) -> list[Renamed]:
     """
     if isinstance(config, LlamaConfig):
         entries = llama_names(config)
-        return [Renamed(entry.ours, tuple(map(_of_llama, entry.theirs)), entry.shapes) for entry in entries]
-    return _gpt2_names(config)
+    else:
+        entries = gpt2_names(dataclasses.replace(config, bias=True), conv1d=False)
+    return [Renamed(entry.ours, tuple(map(_renamed, entry.theirs)), entry.shapes) for entry in entries]
 
 
 def turned_heads(name: str, config: GPTConfig | LlamaConfig) -> int:
@@ -103,36 +118,10 @@ def refuse_other_tensors(wanted: Mapping[str, Shape], found: Mapping[str, Shape]
         )
 
 
-def _of_llama(name: str) -> str:
+def _renamed(name: str) -> str:
     """Return GGUF's name for one of transformers'."""
     stem, _, kind = name.rpartition(".")
     if stem in _OUTSIDE:
         return f"{_OUTSIDE[stem]}.{kind}"
     _, _, layer, inside = stem.split(".", 3)
     return f"blk.{layer}.{_INSIDE[inside]}.{kind}"
-
-
-def _gpt2_names(config: GPTConfig) -> list[Renamed]:
-    V, T, C, F = config.vocab_size, config.block_size, config.n_embd, config.n_hidden
-
-    def norm(ours: str, theirs: str) -> list[Renamed]:
-        return [Renamed(f"{ours}.{a}", (f"{theirs}.{b}",), ((C,),)) for a, b in (("gain", "weight"), ("bias", "bias"))]
-
-    def linear(ours: str, theirs: str, rows: int, inputs: int) -> list[Renamed]:
-        weight = Renamed(f"{ours}.weight", (f"{theirs}.weight",), ((rows, inputs),))
-        return [weight, Renamed(f"{ours}.bias", (f"{theirs}.bias",), ((rows,),))]
-
-    entries = [
-        Renamed("wte.weight", (EMBEDDING,), ((V, C),)),
-        Renamed("wpe.weight", ("position_embd.weight",), ((T, C),)),
-    ]
-    for i in range(config.n_layer):
-        ours, theirs = f"blocks.{i}", f"blk.{i}"
-        entries += norm(f"{ours}.norm1", f"{theirs}.attn_norm")
-        entries += linear(f"{ours}.attn.qkv", f"{theirs}.attn_qkv", 3 * C, C)
-        entries += linear(f"{ours}.attn.out", f"{theirs}.attn_output", C, C)
-        entries += norm(f"{ours}.norm2", f"{theirs}.ffn_norm")
-        entries += linear(f"{ours}.mlp.up", f"{theirs}.ffn_up", F, C)
-        entries += linear(f"{ours}.mlp.down", f"{theirs}.ffn_down", C, F)
-    head = [] if config.tied else [Renamed("head.weight", (HEAD,), ((V, C),))]
-    return [*entries, *norm("norm", "output_norm"), *head]
