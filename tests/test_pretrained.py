@@ -214,3 +214,14 @@ def test_a_published_model_by_its_name(tmp_path, monkeypatch):
     assert tl.load(folder / "toy.bin")[1] == words
     for path in (tl.save(model, words, tmp_path / "hf"), tl.save(model, words, tmp_path / "a.gguf", format="gguf")):
         assert tl.load(path)[1] == words
+
+
+def test_a_real_model_through_every_format_and_back(data_file, tmp_path):
+    """stories260K: every parameter and the tokenizer survive, to the last bit; its golden text is in test_stories.py."""
+    path = data_file("models/stories260K/stories260K.bin")
+    first, words = tl.load(path)
+    folder = tl.save(first, words, tmp_path / "hf")
+    again, same = tl.load(tl.save(*tl.load(folder), tmp_path / "a.gguf", format="gguf"))
+    assert same == words and words.n_vocab == 512
+    for p, q in zip(first.parameters(), again.parameters(), strict=True):
+        np.testing.assert_array_equal(p.data, q.data)

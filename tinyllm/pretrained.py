@@ -250,7 +250,7 @@ def _from_own(saved: dict[str, Any]) -> Tokenizer:
     made: Any = from_dict(saved)
     if isinstance(made, Encoding):
         made.settings = settings
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _end_of(model: Any, tokenizer: Any) -> dict[str, Any]:

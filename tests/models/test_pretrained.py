@@ -222,11 +222,12 @@ def test_a_type_that_is_not_read(folder):
         load_model(folder)
 
 
-def test_a_bert_with_a_head_that_guesses(tmp_path, caplog):
+def test_a_bert_with_a_head_that_guesses_and_a_buffer(tmp_path, caplog):
     model = made("bert")
     save_model(model, tmp_path)
     arrays = {f"bert.{name}": array for name, array in model.to_arrays().items()}
-    safetensors.save(tmp_path / "model.safetensors", {**arrays, "cls.predictions.bias": np.ones(11, np.float32)})
+    others = {"cls.predictions.bias": np.ones(11, np.float32), "bert.embeddings.position_ids": np.arange(7)[None]}
+    safetensors.save(tmp_path / "model.safetensors", {**arrays, **others})
     with caplog.at_level(logging.INFO, logger=pretrained.__name__):
         np.testing.assert_array_equal(load_model(tmp_path)(IDX).data, model(IDX).data)
     assert "is left out" in caplog.text
