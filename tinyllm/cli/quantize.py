@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def measured(model: Any, weights: str, ids: Any) -> dict[str, Any]:
 
     decoder = Decoder(model, weights, max_length=min(len(ids), model.config.block_size))
     nats, began = 0.0, time.perf_counter()
-    for i, (token, after) in enumerate(zip(ids[:-1], ids[1:], strict=True)):
+    for i, (token, after) in enumerate(pairwise(ids)):
         if i % model.config.block_size == 0:
             decoder.reset()
         logits = decoder.step(np.array([token]))

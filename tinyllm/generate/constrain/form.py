@@ -1,4 +1,4 @@
-"""A form as a constraint: which tokens of a vocabulary may come next, so that a text of the wanted form can still be had.
+"""A form as a constraint: which tokens may come next, so that a text of the wanted form can still be had.
 
 An automaton reads bytes, a model writes tokens of several bytes. So each token is walked through the automaton's table
 from the state that the text has reached, all tokens at once, one byte after the other; those that do not fall out of it
