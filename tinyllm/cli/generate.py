@@ -4,51 +4,44 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import sys
-import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigError, DataError
+from .choosing import add_choices, chosen
 from .mine import add_mine, swapped
-from .parser import Parser, number
+from .opening import add_model, opened
+from .parser import Parser
 from .screen import Screen, say
+from .written import closing, figures
 
 if TYPE_CHECKING:
+    from ..generate.constrain import Form
     from ..learn.slots.receipt import Receipt
+    from ..tokenizer import Tokenizer
 
 EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"
-  tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-k 20
+  tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-p 0.9
   tinyllm generate runs/tour-1 "def" --temperature 0        the likeliest text, always the same
   tinyllm generate runs/tour-1 "def" --mine                 on the functions that you wrote
+  tinyllm generate gpt2/model.gguf "The answer is" --pattern "[0-9]+"
   echo "Once upon a time" | tinyllm generate runs/tour-1 -
 """
 
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    parser.add_argument("folder", metavar="FOLDER", help="a run folder, as tinyllm train leaves it")
+    add_model(parser)
     parser.add_argument(
         "prompt", metavar="PROMPT", nargs="?", default="\n", help="the text to continue; - reads it from standard input"
     )
+    add_choices(parser, tokens=200)
     parser.add_argument(
-        "--tokens", type=number(0, whole=True), default=200, metavar="N", help="how many tokens to write (200)"
+        "--json-schema", metavar="FILE", help="write JSON as the schema in this file wants it, and nothing else"
     )
-    parser.add_argument(
-        "--temperature", type=number(0), default=0.8, metavar="X",
-        help="0 takes the likeliest token, 1 draws as the model says, more is more daring (0.8)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--top-k", type=number(1, whole=True), metavar="K", help="draw among the K likeliest tokens only"
-    )
-    parser.add_argument("--seed", type=number(0, whole=True), metavar="N", help="the same seed writes the same text")
-    parser.add_argument(
-        "--which",
-        choices=["best", "latest"],
-        default="best",
-        help="the weights of the lowest validation loss, or the latest",
-    )
+    parser.add_argument("--pattern", metavar="REGEX", help="write a text that fits this regular expression, whole")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the text")
     add_mine(parser)
 
@@ -61,33 +54,51 @@ def run(args: argparse.Namespace) -> int:
 
 def write(args: argparse.Namespace, receipt: Receipt | None) -> int:
     """Write the text, or the JSON object with the receipt's calls in it."""
-    import numpy as np
-
     from ..generate import stream
-    from ..train import load
 
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
-    model, tokenizer, _ = load(args.folder, args.which)
-    seed = secrets.randbelow(2**32) if args.seed is None else args.seed
-    rng = np.random.default_rng(seed)
-    began = time.perf_counter()
-    pieces = stream(model, tokenizer, prompt, args.tokens, args.temperature, args.top_k, rng)
+    model, tokenizer = opened(args)
+    asked = chosen(args)
+    pieces = stream(model, prompt, tokenizer, args.tokens, **asked, constraint=form(args, tokenizer))
     if args.json:
         text = "".join(pieces)
-        seconds = time.perf_counter() - began
-        result = {
-            "prompt": prompt, "text": text, "tokens": args.tokens, "temperature": args.temperature, "top_k": args.top_k,
-            "seed": seed, "seconds": round(seconds, 3), "tokens_per_second": round(args.tokens / max(seconds, 1e-9), 1),
-        }  # fmt: skip
+        result = {"prompt": prompt, "text": text, **asked, **figures(pieces.rest())}
         if receipt is not None:
             result["mine"] = receipt.calls
         say(json.dumps(result))
         return 0
-    screen = Screen.of()
-    terminal = sys.stdout.isatty()
+    screen, terminal = Screen.of(), sys.stdout.isatty()
     for piece in chain([prompt.lstrip("\n")], pieces):
         say(screen.fit(piece) if terminal else piece, end="")  # a text may hold escape codes: make them harmless
     say()
-    if terminal and args.seed is None and args.temperature:
-        say(f"(again: --seed {seed})", error=True)
+    done, beside = pieces.rest(), Screen.of(sys.stderr)
+    if done.cut:
+        seen = len(done.prompt_ids) - done.cut
+        beside.line(f"The prompt has {len(done.prompt_ids)} tokens; the model reads no more than the last {seen}.")
+    beside.line(closing(done), style="dim")
     return 0
+
+
+def form(args: argparse.Namespace, tokenizer: Tokenizer) -> Form | None:
+    """Return what the text has to be, if that was said.
+
+    Raises:
+        ConfigError: both were said, or what was said cannot be kept to.
+        DataError: the schema's file is no JSON.
+    """
+    if args.json_schema and args.pattern:
+        raise ConfigError("generate: --json-schema and --pattern", hint="one of them")
+    if args.pattern:
+        from ..generate.constrain import matching
+
+        return matching(args.pattern, tokenizer)
+    if not args.json_schema:
+        return None
+    from ..generate.constrain import following
+
+    try:
+        with open(args.json_schema, encoding="utf-8") as file:
+            schema = json.load(file)
+    except ValueError as error:
+        raise DataError(f"{args.json_schema}: is no JSON: {error}") from None
+    return following(schema, tokenizer)

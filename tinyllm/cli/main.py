@@ -36,6 +36,10 @@ COMMANDS = {
     "Models": {
         "train": "train a GPT on any text: a file, a folder, standard input",
         "generate": "let a trained model continue a text",
+        "chat": "talk with a model, turn by turn",
+        "explore": "see a model at work: attention, sampling, the cache, in one page",
+        "convert": "write a model for transformers or llama.cpp",
+        "quantize": "measure what fewer bits a weight cost, and write them",
     },
     "Texts": {
         "tokens": "show how a text is cut into tokens, how many, at what price",

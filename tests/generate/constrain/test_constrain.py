@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyllm.errors import ConfigError
-from tinyllm.generate.constrain import Constraint, following, matching, regular
+from tinyllm.generate.constrain import Form, following, matching, regular
 from tinyllm.generate.constrain.pattern import pattern
 from tinyllm.generate.constrain.regular import NOTHING, accepts, both, characters, either, literal, many, table
 from tinyllm.generate.constrain.schema import schema_language
@@ -55,7 +55,9 @@ def test_a_pattern_accepts_what_python_s_does(written, texts):
         assert bool(state >= 0 and ends[state]) == accepts(language, text)
 
 
-@given(st.integers(0, 0x10FFFF), st.integers(0, 0x10FFFF), st.lists(st.characters(exclude_categories=["Cs"]), max_size=5))
+@given(
+    st.integers(0, 0x10FFFF), st.integers(0, 0x10FFFF), st.lists(st.characters(exclude_categories=["Cs"]), max_size=5)
+)
 def test_a_range_of_characters_holds_what_lies_in_it(one, other, found):
     low, high = min(one, other), max(one, other)
     language = characters([(low, high)])
@@ -123,7 +125,7 @@ def test_a_schema_accepts_what_it_should(text, right):
     assert accepts(schema_language(PERSON), text) == right
 
 
-def drawn(constraint: Constraint, tokenizer: Any, rng: np.random.Generator, hurry: int = 60) -> str:
+def drawn(constraint: Form, tokenizer: Any, rng: np.random.Generator, hurry: int = 60) -> str:
     """Draw tokens among those allowed; past some of them the shortest way to an end is taken."""
     state, ids = constraint.start(), []
     while not constraint.must_end(state) and not (constraint.may_end(state) and rng.random() < 0.3):
@@ -191,7 +193,7 @@ def test_a_schema_that_cannot_be_kept_to_is_refused(schema, said):
 
 def test_no_token_leads_into_a_dead_end():
     language = both(either(literal("ax"), literal("bx")), either(literal("ay"), literal("bx")))
-    constraint = Constraint(language, ByteTokenizer())
+    constraint = Form(language, ByteTokenizer())
     assert np.flatnonzero(constraint.allowed(0)).tolist() == [ord("b")]  # "a" fits both, and comes to nothing
 
 

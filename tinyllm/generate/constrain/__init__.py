@@ -8,6 +8,6 @@ constraint.py    bytes become tokens: which of a vocabulary may come next
 
 from __future__ import annotations
 
-from .constraint import Constraint, following, matching
+from .form import Form, following, matching
 
-__all__ = ["Constraint", "following", "matching"]
+__all__ = ["Form", "following", "matching"]

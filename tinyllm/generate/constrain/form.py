@@ -1,4 +1,4 @@
-"""A constraint: which tokens of a vocabulary may come next, so that a text of the wanted form can still be had.
+"""A form as a constraint: which tokens may come next, so that a text of the wanted form can still be had.
 
 An automaton reads bytes, a model writes tokens of several bytes. So each token is walked through the automaton's table
 from the state that the text has reached, all tokens at once, one byte after the other; those that do not fall out of it
@@ -24,8 +24,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _OUT = 256  # instead of a byte, where a token has ended
 
 
-class Constraint:
-    """A form that a text has to have, over the tokens of a vocabulary.
+class Form:
+    """A form that a text has to have, over the tokens of a vocabulary: a constraint of ``generate`` and ``stream``.
 
     Args:
         language: the texts that are wanted, whole.
@@ -103,22 +103,22 @@ class Constraint:
         return self._reached[state]
 
 
-def matching(wanted: str, tokenizer: Tokenizer) -> Constraint:
+def matching(wanted: str, tokenizer: Tokenizer) -> Form:
     """Return the constraint that a text fits a regular expression, whole; see pattern.py for what it may hold.
 
     Raises:
         ConfigError: it is no regular expression, or uses what is not known here.
     """
-    return Constraint(pattern(wanted), tokenizer)
+    return Form(pattern(wanted), tokenizer)
 
 
-def following(schema: Mapping[str, Any], tokenizer: Tokenizer) -> Constraint:
+def following(schema: Mapping[str, Any], tokenizer: Tokenizer) -> Form:
     """Return the constraint that a text is JSON as a schema wants it; see schema.py for what it may hold.
 
     Raises:
         ConfigError: it is no schema, or uses a keyword that cannot be kept to.
     """
-    return Constraint(schema_language(schema), tokenizer)
+    return Form(schema_language(schema), tokenizer)
 
 
 def _spelled(tokenizer: Tokenizer) -> Array:
