@@ -29,6 +29,7 @@ ARROWS = {
     "client": {"tokenizer"},
     "server": {"generate", "client"},
     "viz": set(),
+    "pretrained": {"models", "tokenizer", "train"},  # a model meets its tokenizer: tl.load and tl.save
 }
 # a module -> further rooms, which it may import inside of a function only, and why
 EXCEPTIONS = {
