@@ -236,10 +236,15 @@ def _family(values: dict[str, Any], path: Path) -> str:
 
 
 class _Floats(Mapping[str, Array]):
-    """The tensors of a file as numbers, each read when it is asked for; without a copy, where NumPy has the type."""
+    """The tensors of a file as numbers, each read when it is asked for; without a copy, where NumPy has the type.
+
+    Whoever asks for the next one has made a copy of the one before: its pages are given back, so that loading takes the
+    memory of the model and not that of the file as well.
+    """
 
     def __init__(self, file: SafeTensors | Shards) -> None:
         self.file = file
+        self.before = ""
 
     def __getitem__(self, name: str) -> Array:
         stored = self.file[name].dtype
@@ -247,6 +252,9 @@ class _Floats(Mapping[str, Array]):
             raise CheckpointError(
                 f"{self.file.path}: {name} is stored as {stored}", hint="a file in " + ", ".join(FLOATS)
             )
+        if self.before:
+            self.file.let_go(self.before)
+        self.before = name
         return self.file.read(name) if stored == "BF16" else self.file.view(name)
 
     def __contains__(self, name: object) -> bool:
