@@ -35,6 +35,7 @@ class Benchmark:
         limit: seconds; what takes longer for one call is left out of that case.
         roofline: measure the machine's ceilings, for arithmetic and memory to be held against.
         without_case: names what belongs here and is not measured.
+        more_rows: measures what is no time, such as memory.
     """
 
     module: str
@@ -46,6 +47,7 @@ class Benchmark:
     limit: float = 0.5
     roofline: bool = True
     without_case: Callable[[], list[str]] = list
+    more_rows: Callable[[argparse.Namespace], list[Row]] = lambda args: []
 
 
 def default_threads() -> int:
@@ -135,6 +137,10 @@ def run(benchmark: Benchmark, args: argparse.Namespace) -> tuple[list[Row], list
         if benchmark.roofline and not args.tiny:  # once more: at one of both times the machine may have been disturbed
             ceilings.raise_to(measure_ceilings(pool[0], args.threads))
     rows = [row for case, series in measured for row in rows_of(case, series, ceilings, benchmark.base)]
+    for row in (more := benchmark.more_rows(args)):
+        beside = f"   {row['peer']} {row['peer_seconds']:.2f}" if row["peer"] else ""
+        say(f"\n{row['case']}\n  {OURS} {row['ours']:.2f}{beside}  {row['unit']}")
+    rows += more
     lines = slopes(points_of(measured))
     finish(benchmark.module, args, rows, left_out, ceilings, lines)
     return rows, lines

@@ -58,6 +58,10 @@ def _row(case: Case, ours: Series, peer: Series | None, ceilings: Ceilings, door
     if case.get("tokens"):
         row["tokens_per_second"] = case["tokens"] / ours.median
         row["peer_tokens_per_second"] = case["tokens"] / peer.median if peer else None
+    for who, one in (("", ours), ("peer_", peer)):
+        last = one.facts.get("last") if one else None
+        if isinstance(last, dict) and "peak_bytes" in last:
+            row[f"{who}peak_bytes"] = last["peak_bytes"]
     if case.get("compare", True):
         other = door or peer
         row["agrees"] = agree(ours.result, other.result, case.get("exact", False)) if other else None
@@ -83,6 +87,9 @@ def say_case(say: Callable[[str], None], case: Case, series: list[Series], ceili
         elif moved:
             rate = moved / one.median
             line += f"{rate / 1e9:>10.1f} GB/s   " if rate > 1e8 else f"{rate / 1e6:>10.1f} MB/s   "
+        last = one.facts.get("last")
+        if isinstance(last, dict) and "peak_bytes" in last:
+            line += f"{last['peak_bytes'] / 1e6:>10.0f} MB at most"
         share = ceilings.share(flop, moved, one.median, dtype)
         line += f"{share:>8.0%} of the roofline" if share else ""
         if ours and one is not ours and not rung:

@@ -19,6 +19,8 @@ BENCHMARKS = {
     "train-step": "a whole training step, and how it grows with T, C and L",
     "decode": "tokens a second with weights in 32, 8 and 4 bits",
     "stories": "what a memory saves, and what texts side by side",
+    "embed": "texts into vectors, and the first of them in a new process",
+    "load": "weights from files: time, memory, one tensor of a large file",
     "memory": "peak memory of a training step and of attention",
     "tokenizer": "encoding texts and learning vocabularies",
 }
