@@ -29,6 +29,7 @@ from .bootstrap import Interval, bca, percentile
 from .trial import Told
 
 Array = np.ndarray[Any, Any]
+_FEW = 5
 Measure = Callable[[Mapping[str, Any], int], float]
 
 
@@ -56,11 +57,13 @@ class Arm:
 
     @property
     def verdict(self) -> str:
-        """Lower is better: "better", "worse", "no clear difference", "diverged", or "the first"."""
+        """Lower is better: "better", "worse", "no clear difference", "too few seeds", "diverged" or "the first"."""
         if not all(map(math.isfinite, self.values)):
             return "diverged"
         if self.difference is None:
             return "the first"
+        if self.difference.count < _FEW:  # by luck alone, four seeds agree one time in eight
+            return "too few seeds"
         return "better" if self.difference.high < 0 else "worse" if self.difference.low > 0 else "no clear difference"
 
 
@@ -107,7 +110,7 @@ def ablate(
         ConfigError: the grid is empty, seeds are missing or given twice, or there is no such method.
 
     Example:
-        >>> table = ablate(lambda s, seed: s["a"] + 0.1 * seed, {"a": [1, 2]}, seeds=3)
+        >>> table = ablate(lambda s, seed: s["a"] + 0.1 * seed, {"a": [1, 2]}, seeds=5)
         >>> [(arm.label, arm.verdict) for arm in table.arms]
         [('a=1', 'the first'), ('a=2', 'worse')]
     """

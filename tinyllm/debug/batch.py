@@ -71,4 +71,4 @@ def batch_facts(model: GPT, x: Any, y: Any) -> BatchFacts:
     shifted = float((y[:, :-1] == x[:, 1:])[after].mean()) if after.any() else 1.0
     copied = float((y == x)[counts].mean()) if counts.any() else 0.0
     rows = len(np.unique(np.concatenate([x, y], axis=1), axis=0))
-    return BatchFacts(*x.shape, shifted, copied, len(np.unique(x)), len(x) - rows)
+    return BatchFacts(x.shape[0], x.shape[1], shifted, copied, len(np.unique(x)), len(x) - rows)

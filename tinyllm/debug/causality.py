@@ -58,18 +58,16 @@ class Influence:
     def _future(self) -> Finding:
         usual = "a token changes its own logits and later ones, never earlier ones"
         if not self.moved:
-            return Finding(
-                "future", "fix", "no token that was changed changed any logit", usual, "see that idx reaches the embedding"
-            )
+            seen = "no token that was changed changed any logit"
+            return Finding("future", "fix", seen, usual, "see that idx reaches the embedding")
         if self.leaks:
             seen = (
                 f"changing the token at {_positions(self.leaks)} changes earlier logits, first seen in "
                 f"{self.leak_layer} (by {self.leak:.1%} of its own change)"
             )
-            return Finding(
-                "future", "fix", seen, usual, f"the causal mask of {self.leak_layer}: keys s <= t only, before the softmax"
-            )
-        if self.unseen and len(self.unseen) == len([t for t in self.probed if t < max(self.probed)]):
+            advice = f"the causal mask of {self.leak_layer}: keys s <= t only, before the softmax"
+            return Finding("future", "fix", seen, usual, advice)
+        if self.unseen and len(self.unseen) == len(self.probed) - 1:
             seen = "no later position notices that a token has changed: the model does not look back"
             return Finding("future", "note", seen, usual, "see that attention is added to the residual stream")
         seen = f"{len(self.probed)} tokens were changed one by one; no earlier logit moved"

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..models import GPT
 from . import batch, causality, dead, flow, fresh, initial, overfit, updates
 from .finding import STATES, Finding

@@ -90,7 +90,8 @@ class GradientFlow:
             seen = f"the gradient is no number in {listed(self.broken)}"
             return (Finding("flow", "fix", seen, usual, "tl.detect_anomaly() names the op it came from"),)
         if self.cut:
-            seen = f"{self.cut} cuts the gradient off: {len(self.missing)} parameters get none, {listed(self.missing, 2)}"
+            names = listed(self.missing, 2)
+            seen = f"{self.cut} cuts the gradient off: {len(self.missing)} parameters get none, {names}"
             advice = f"look in {self.cut} for .data, .detach(), no_grad() or a Tensor made anew"
             return (Finding("flow", "fix", seen, usual, advice),)
         if self.missing:

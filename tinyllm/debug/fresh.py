@@ -35,7 +35,7 @@ class FreshGradients:
         """Say what this means."""
         usual = "a step knows the gradient of its own batch only"
         if self.carried > 1e-3:
-            seen = f"gradients are not zeroed: {self.carried:.0%} of a step's gradient is left over from the step before"
+            seen = f"gradients are not zeroed: {self.carried:.0%} of a step's gradient is left from the step before"
             return (Finding("gradients", "fix", seen, usual, "model.zero_grad() at the beginning of each step"),)
         return (Finding("gradients", "ok", "the gradient of a step is that of its own batch", usual),)
 

@@ -84,7 +84,7 @@ class UpdateRatios:
         course = f"the loss goes from {every[0]:.2f} to {every[-1]:.2f} in {len(self.losses)} steps"
         rises = every[-1] > every[0] + max(0.1, 0.02 * every[0])
         if rises or peak > _HIGH:
-            seen = f"a step moves the median matrix by up to {peak:.1g} times its size; {course} on one batch"
+            seen = f"a step moves the median matrix by up to {peak:.2g} times its size; {course} on one batch"
             state = "fix" if rises or peak > _REPLACED else "note"
             advice = "the learning rate is too high: a third or a tenth of it, or a longer warm-up"
             return (Finding("updates", state, seen, usual, advice),)

@@ -57,6 +57,6 @@ def watch_hidden(model: GPT) -> list[tuple[str, Watch, Watch]]:
             continue
         bent, down = Watch(getattr(mlp, first)), Watch(mlp.down)
         setattr(mlp, first, bent)
-        mlp.down = down  # type: ignore[assignment]
+        mlp.down = down
         found.append((f"blocks.{i}.mlp", bent, down))
     return found

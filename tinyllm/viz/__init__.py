@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from .dependency import Feeds, draw_dependencies
     from .dependency_page import dependency_page
     from .explorer import attention_page
+    from .flow import FlowMap, draw_flow, flow_lines
+    from .forest import Forest, draw_forest, forest_lines
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
     from .ladder import Ladder, draw_ladder
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
+    from .overfit import OverfitCurve, draw_overfit, overfit_lines
     from .scorecard import Scorecard, draw_scorecard
     from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
     from .steps import StepErrors, draw_step_errors
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
     from .tokens_figure import draw_tokens
+    from .units import UnitMap, draw_units, units_lines
+    from .updates import UpdateMap, draw_updates, updates_lines
     from .walk import QueryWalk, draw_walk
 
 _HOMES = {
@@ -44,6 +49,8 @@ _HOMES = {
     "Compression": "compression",
     "Edge": "graph",
     "Feeds": "dependency",
+    "FlowMap": "flow",
+    "Forest": "forest",
     "GradientErrors": "gradient",
     "Graph": "graph",
     "Ladder": "ladder",
@@ -51,12 +58,15 @@ _HOMES = {
     "Merge": "merges",
     "MergeTrace": "merges",
     "Node": "graph",
+    "OverfitCurve": "overfit",
     "QueryWalk": "walk",
     "Scorecard": "scorecard",
     "StackMap": "stack",
     "Stage": "stack",
     "StepErrors": "steps",
     "TokenText": "tokens",
+    "UnitMap": "units",
+    "UpdateMap": "updates",
     "attention_page": "explorer",
     "curve": "terminal",
     "dependency_page": "dependency_page",
@@ -65,23 +75,33 @@ _HOMES = {
     "draw_bigram": "bigram",
     "draw_compression": "compression",
     "draw_dependencies": "dependency",
+    "draw_flow": "flow",
+    "draw_forest": "forest",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
     "draw_ladder": "ladder",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
+    "draw_overfit": "overfit",
     "draw_scorecard": "scorecard",
     "draw_stack": "stack",
     "draw_step_errors": "steps",
     "draw_tokens": "tokens_figure",
+    "draw_units": "units",
+    "draw_updates": "updates",
     "draw_walk": "walk",
+    "flow_lines": "flow",
+    "forest_lines": "forest",
     "merges_page": "merges",
+    "overfit_lines": "overfit",
     "save": "style",
     "sparkline": "terminal",
     "stack_lines": "stack",
     "stack_page": "stack",
     "staircase": "merges",
     "tokens_page": "tokens",
+    "units_lines": "units",
+    "updates_lines": "updates",
 }
 
 __all__ = [
@@ -91,6 +111,8 @@ __all__ = [
     "Compression",
     "Edge",
     "Feeds",
+    "FlowMap",
+    "Forest",
     "GradientErrors",
     "Graph",
     "Ladder",
@@ -98,12 +120,15 @@ __all__ = [
     "Merge",
     "MergeTrace",
     "Node",
+    "OverfitCurve",
     "QueryWalk",
     "Scorecard",
     "StackMap",
     "Stage",
     "StepErrors",
     "TokenText",
+    "UnitMap",
+    "UpdateMap",
     "attention_page",
     "curve",
     "dependency_page",
@@ -112,23 +137,33 @@ __all__ = [
     "draw_bigram",
     "draw_compression",
     "draw_dependencies",
+    "draw_flow",
+    "draw_forest",
     "draw_gradient_check",
     "draw_graph",
     "draw_ladder",
     "draw_loss",
     "draw_merges",
+    "draw_overfit",
     "draw_scorecard",
     "draw_stack",
     "draw_step_errors",
     "draw_tokens",
+    "draw_units",
+    "draw_updates",
     "draw_walk",
+    "flow_lines",
+    "forest_lines",
     "merges_page",
+    "overfit_lines",
     "save",
     "sparkline",
     "stack_lines",
     "stack_page",
     "staircase",
     "tokens_page",
+    "units_lines",
+    "updates_lines",
 ]
 
 
