@@ -36,6 +36,7 @@ COMMANDS = {
     "Models": {
         "train": "train a GPT on any text: a file, a folder, standard input",
         "generate": "let a trained model continue a text",
+        "debug": "find why a model does not learn, with advice",
     },
     "Texts": {
         "tokens": "show how a text is cut into tokens, how many, at what price",

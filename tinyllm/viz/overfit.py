@@ -48,7 +48,7 @@ def draw_overfit(data: OverfitCurve) -> Figure:
         >>> sorted(line.get_label() for line in fig.axes[0].lines)
         ['floor: 0.00', 'learned: 0.02 after 3 steps', 'ln V = 3.30, knowing nothing', 'loss on the batch']
     """
-    fig = figure(3.8, data.title, data.subtitle, alt=_in_words(data))
+    fig = figure(4.2, data.title, data.subtitle, alt=_in_words(data))
     ax = fig.subplots()
     finite = [loss for loss in data.losses if math.isfinite(loss)]
     steps = len(data.losses) - 1
@@ -71,7 +71,7 @@ def draw_overfit(data: OverfitCurve) -> Figure:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step")
     ax.set_ylabel("loss (nats per token)")
-    ax.legend(loc="upper right")
+    fig.legend(loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..errors import RangeError, ShapeError
-from .style import BLUE, ORANGE, PALE, VERMILION, figure, styled
+from .style import ORANGE, PALE, VERMILION, figure, styled
 
 _FULL, _EMPTY = "█", "·"
 
@@ -71,12 +71,11 @@ def draw_units(data: UnitMap) -> Figure:
     ax.barh(places, dead, color=VERMILION, height=0.7, label="dead: silent at every position")
     ax.barh(places, bent, left=dead, color=ORANGE, hatch="///", edgecolor="white", height=0.7,
             label="saturated: never bend")  # fmt: skip
-    for row, (d, s) in enumerate(shares):
+    for row in places:
         words = [f"{n} {word}" for n, word in ((data.dead[row], "dead"), (data.saturated[row], "saturated")) if n]
         if words:
-            right = d + s < 0.7
-            ax.text(d + s + 0.01 if right else d + s - 0.01, row, ", ".join(words), va="center", fontsize=9,
-                    ha="left" if right else "right", color=BLUE if right else "white", fontweight="bold")  # fmt: skip
+            at = ax.get_yaxis_transform()  # beside the bars, where it can be read whatever their color
+            ax.text(1.01, row, ", ".join(words), transform=at, va="center", fontsize=8.5)
     ax.set_yticks(places, [f"{name} ({n})" for name, n in zip(data.layers, data.units, strict=True)], fontsize=8.5)
     ax.set_ylim(rows - 0.4, -0.6)
     ax.set_xlim(0, 1)

@@ -33,7 +33,7 @@ class UpdateMap:
     names: Sequence[str]
     log10: np.ndarray[Any, Any]
     title: str = "How far each step moves each parameter"
-    subtitle: str = ""
+    subtitle: str = "size of the step / size of the parameter; white: it did not move, or was zero before"
 
     def __post_init__(self) -> None:
         if np.ndim(self.log10) != 2 or len(self.log10) != len(self.names):

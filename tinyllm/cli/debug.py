@@ -1,0 +1,279 @@
+"""``tinyllm debug``: why does this model not learn? A checklist, run on a trained model or on a preset."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, DataError, nearest
+from .parser import Parser, number
+from .screen import Screen, say
+
+if TYPE_CHECKING:
+    from ..debug import Checklist, Finding, Looked
+    from ..models import GPT
+    from ..train import TrainConfig
+
+EXAMPLES = """\
+  tinyllm debug runs/notes-1                      the weights of a run, on its own text
+  tinyllm debug tour                              a preset of tinyllm train, before its first step
+  tinyllm debug tour --lr 0.5                     the same with another learning rate
+  tinyllm debug runs/notes-1 --text other.txt     on another text
+  tinyllm debug runs/notes-1 --pictures out       also as pictures
+"""
+_STYLES = {"ok": "green", "note": "yellow", "fix": "bold red"}
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "what", metavar="FOLDER|PRESET", help="a run folder as tinyllm train leaves it, or shakespeare-cpu, "
+        "modern-cpu, tour or smoke",
+    )  # fmt: skip
+    parser.add_argument("--text", metavar="FILE", help="take the batch from this text and not from the run's own")
+    parser.add_argument("--batch-size", type=number(1, whole=True), metavar="B", help="blocks in the batch")
+    parser.add_argument("--block-size", type=number(2, whole=True), metavar="T", help="tokens in a block")
+    parser.add_argument("--lr", type=number(0), metavar="RATE", help="learning rate to look at (the run's own)")
+    parser.add_argument(
+        "--steps", type=number(1, whole=True), default=20, metavar="N", help="steps to watch the updates for (20)"
+    )
+    parser.add_argument(
+        "--overfit-steps", type=number(1, whole=True), default=300, metavar="N",
+        help="steps in which one batch must be learned by heart (300)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=number(0, whole=True), default=0, metavar="N", help="of the batch (0)")
+    parser.add_argument(
+        "--which", choices=["best", "latest"], default="best", help="the weights of the lowest validation loss, or the "
+        "latest",
+    )  # fmt: skip
+    parser.add_argument("--pictures", metavar="OUT", help="draw what was measured into this folder")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per finding, and one at the end")
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is looked at.
+
+    Attributes:
+        model: as it is.
+        untrained: as it was before the first step.
+        config: how it is trained.
+        x, y: a batch.
+        about: what it is, in one line each.
+    """
+
+    model: GPT
+    untrained: GPT
+    config: TrainConfig
+    x: Any
+    y: Any
+    about: tuple[str, ...]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the checklist; return 1 if something has to be mended."""
+    from .. import kernels
+    from ..debug import Checklist, checks
+    from ..train.state import optimizer_of
+    from .compiling import compile_kernels
+
+    screen = Screen.of()
+    patient = patient_of(args)
+    compile_kernels(screen, silent=args.json, names=kernels.TRAINING)
+    config = patient.config
+    if not args.json:
+        for line in patient.about:
+            screen.line(line)
+        screen.line()
+    looked: list[Looked] = []
+    with _progress(screen, silent=args.json) as told:
+        for one in checks(
+            patient.model, patient.x, patient.y, make=lambda model: rated(optimizer_of(config, model), args.lr),
+            untrained=patient.untrained, steps=args.steps, overfit_steps=args.overfit_steps, told=told,
+        ):  # fmt: skip
+            looked.append(one)
+            for finding in one.findings:
+                if args.json:
+                    say(json.dumps(vars(finding)))
+                else:
+                    show(screen, finding)
+    done = Checklist(tuple(looked))
+    pictures = draw(done, patient, Path(args.pictures)) if args.pictures else []
+    counts = {state: sum(f.state == state for f in done.findings) for state in ("ok", "note", "fix")}
+    if args.json:
+        say(
+            json.dumps(
+                {"result": done.worst, **counts, "measured": measured(done), "pictures": list(map(str, pictures))}
+            )
+        )
+    else:
+        for path in pictures:
+            screen.line(f"picture: {path}")
+        screen.line(verdict(counts), style="bold")
+    return int(done.worst == "fix")
+
+
+def patient_of(args: argparse.Namespace) -> Patient:
+    """Open what is asked for, and take a batch from its text.
+
+    Raises:
+        ConfigError: it is neither a run folder nor a preset, or the blocks are longer than the model reads.
+        CheckpointError, DataError: the folder or the text cannot be read.
+    """
+    import numpy as np
+
+    from ..models import GPT
+    from ..train import PRESETS, TrainConfig, corpus, load
+    from ..train.material import gather
+    from ..train.stream import get_batch
+    from ..train.tokenizers import ids_of
+
+    rng = np.random.default_rng(args.seed)
+    if args.what in PRESETS and not Path(args.what).is_dir():
+        config = TrainConfig.preset(args.what, **({"data": args.text} if args.text else {}))
+        material = gather(config)
+        tokens, words, name = np.asarray(material.tokens), material.words, str(material.data["name"])
+        model = GPT(config.gpt_config(words.n_vocab), np.random.default_rng([config.seed, 1]))
+        untrained, state = model, "before its first step"
+    else:
+        folder = Path(args.what).expanduser()
+        if not folder.exists():
+            close = nearest(args.what, PRESETS)
+            hint = close or "a run folder, or one of " + ", ".join(PRESETS)
+            raise ConfigError(f"{args.what}: there is no such run folder or preset", hint=hint)
+        model, words, run_ = load(folder, args.which)
+        config, name = run_.config, str(run_.manifest["data"]["name"])
+        tokens, state = np.asarray(run_.train_tokens), f"{args.which} weights, {run_.state.step} steps"
+        untrained = GPT(model.config, np.random.default_rng([config.seed, 1]))
+        if args.text:
+            text = corpus.load(args.text)
+            tokens, name = ids_of(words, text.text, None), text.name
+    T = args.block_size or min(config.block_size, model.config.block_size)
+    B = args.batch_size or config.batch_size
+    if model.config.block_size < T:
+        raise ConfigError(f"--block-size {T}: the model reads {model.config.block_size} tokens at most", hint="less")
+    if len(tokens) < T + 2:
+        raise DataError(f"{name}: {len(tokens)} tokens are too few for blocks of {T}", hint="a longer text")
+    x, y = get_batch(tokens, B, T, rng)
+    rate = config.lr if args.lr is None else args.lr
+    sizes = model.config
+    about = (
+        f"model   {type(model).__name__}, {state}: {sizes.n_layer} layers, {sizes.n_head} heads, {sizes.n_embd} wide, "
+        f"{model.count_parameters():,} parameters",
+        f"batch   {B} blocks of {T} tokens from {name}",
+        f"steps   {config.optimizer} at a learning rate of {rate:g}",
+    )
+    return Patient(model, untrained, config, x, y, about)
+
+
+def rated(optimizer: Any, lr: float | None) -> Any:
+    """Give an optimizer another learning rate, if one was asked for."""
+    if lr is not None:
+        optimizer.lr = float(lr)
+    return optimizer
+
+
+def show(screen: Screen, finding: Finding) -> None:
+    """Print a finding: its state, its check and what was seen; what is usual and what to try where that helps."""
+    lead = f"{finding.state.upper():<5}{finding.check:<10}"
+    pad = " " * len(lead)
+    lines = _wrapped(finding.seen, screen.width - len(lead))
+    if screen.plain:
+        screen.line(lead + lines[0])
+    else:
+        from rich.text import Text
+
+        text = Text.assemble((f"{finding.state.upper():<5}", _STYLES[finding.state]), f"{finding.check:<10}", lines[0])
+        screen.console.print(text, soft_wrap=True)
+    for line in lines[1:]:
+        screen.line(pad + line)
+    if finding.state != "ok":
+        for word, said in (("usual: ", finding.usual), ("try:   ", finding.advice)):
+            for i, line in enumerate(_wrapped(said, screen.width - len(lead) - len(word))):
+                screen.line(pad + (word if not i else " " * len(word)) + line, style="dim" if word[0] == "u" else "")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, max(width - 1, 20), break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def verdict(counts: dict[str, int]) -> str:
+    """Say in one line how it stands.
+
+    Example:
+        >>> verdict({"ok": 8, "note": 0, "fix": 1})
+        '1 to fix, 0 worth a look, 8 fine'
+    """
+    if counts["fix"]:
+        return f"{counts['fix']} to fix, {counts['note']} worth a look, {counts['ok']} fine"
+    return f"nothing that keeps it from learning: {counts['ok']} fine, {counts['note']} worth a look"
+
+
+def measured(done: Checklist) -> dict[str, Any]:
+    """Collect what all checks measured as JSON can hold it; what is no number becomes null."""
+    from dataclasses import asdict
+
+    return {one.name: _plain(asdict(one.data)) for one in done.looked if one.data is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def draw(done: Checklist, patient: Patient, folder: Path) -> list[Path]:
+    """Draw what was measured; return the paths of the pictures."""
+    from .. import viz
+
+    made: list[tuple[str, Any]] = []
+    about = patient.about[0].removeprefix("model   ")
+    if (flow := done.data("flow")) is not None:
+        sizes = {p.name: p.rms for p in flow.parameters}
+        made.append(("flow", viz.draw_flow(viz.FlowMap(flow.layers, flow.activations, sizes, subtitle=about))))
+    if (updates := done.data("updates")) is not None and updates.losses:
+        made.append(("updates", viz.draw_updates(viz.UpdateMap(updates.names, updates.log10()))))
+    if (units := done.data("units")) is not None and units.layers:
+        rows = [(one.layer, one.units, len(one.dead), len(one.saturated)) for one in units.layers]
+        layers, counts, dead, bent = zip(*rows, strict=True)
+        subtitle = f"watched on {units.positions:,} tokens"
+        made.append(("units", viz.draw_units(viz.UnitMap(layers, counts, dead, bent, subtitle=subtitle))))
+    if (one := done.data("overfit")) is not None:
+        chance = math.log(patient.model.config.vocab_size)
+        subtitle = f"{about}; learning rate {one.lr:.1g}"
+        curve = viz.OverfitCurve(one.losses, one.floor, chance, one.learned, subtitle=subtitle)
+        made.append(("overfit", viz.draw_overfit(curve)))
+    return [viz.save(figure, folder / f"{name}.png") for name, figure in made]
+
+
+@contextmanager
+def _progress(screen: Screen, silent: bool) -> Iterator[Any]:
+    """Say what goes on: a line that is redrawn, a line for each quarter of what takes long, or nothing."""
+    if silent:
+        yield None
+        return
+    if not screen.plain:
+        with screen.console.status("") as status:
+            yield lambda what, done, total: status.update(f"{what}: {done} of {total}")
+        return
+    said: dict[str, int] = {}
+
+    def told(what: str, done: int, total: int) -> None:
+        quarter = 4 * done // total
+        if total >= 50 and quarter > said.get(what, 0) and done < total:
+            said[what] = quarter
+            screen.line(f"{what}: {done} of {total}")
+
+    yield told
