@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +25,8 @@ EXAMPLES = """\
   tinyllm debug runs/notes-1 --text other.txt     on another text
   tinyllm debug runs/notes-1 --pictures out       also as pictures
 """
-_STYLES = {"ok": "green", "note": "yellow", "fix": "bold red"}
+_STYLES = {"note": "yellow", "fix": "bold red"}
+_LONG = 50  # steps that are worth a line of progress
 
 
 def add_arguments(parser: Parser) -> None:
@@ -88,21 +87,19 @@ def run(args: argparse.Namespace) -> int:
     compile_kernels(screen, silent=args.json, names=kernels.TRAINING)
     config = patient.config
     if not args.json:
-        for line in patient.about:
-            screen.line(line)
+        for about in patient.about:
+            for i, line in enumerate(_wrapped(about[8:], screen.width - 8)):
+                screen.line((" " * 8 if i else about[:8]) + line)
         screen.line()
     looked: list[Looked] = []
-    with _progress(screen, silent=args.json) as told:
+    with Watching(screen, silent=args.json) as watching:
         for one in checks(
             patient.model, patient.x, patient.y, make=lambda model: rated(optimizer_of(config, model), args.lr),
-            untrained=patient.untrained, steps=args.steps, overfit_steps=args.overfit_steps, told=told,
+            untrained=patient.untrained, steps=args.steps, overfit_steps=args.overfit_steps, told=watching.told,
         ):  # fmt: skip
             looked.append(one)
             for finding in one.findings:
-                if args.json:
-                    say(json.dumps(vars(finding)))
-                else:
-                    show(screen, finding)
+                watching.show(finding)
     done = Checklist(tuple(looked))
     pictures = draw(done, patient, Path(args.pictures)) if args.pictures else []
     counts = {state: sum(f.state == state for f in done.findings) for state in ("ok", "note", "fix")}
@@ -179,24 +176,27 @@ def rated(optimizer: Any, lr: float | None) -> Any:
     return optimizer
 
 
-def show(screen: Screen, finding: Finding) -> None:
-    """Print a finding: its state, its check and what was seen; what is usual and what to try where that helps."""
+def lines_of(finding: Finding, width: int) -> list[tuple[str, str]]:
+    """Write a finding in lines with their styles: what was seen, and where that helps what is usual and what to try.
+
+    Example:
+        >>> from tinyllm.debug import Finding
+        >>> for line, _ in lines_of(Finding("start", "fix", "the loss is 18", "ln V = 3.4", "smaller weights"), 80):
+        ...     print(line)
+        FIX  start     the loss is 18
+                       usual: ln V = 3.4
+                       try:   smaller weights
+    """
     lead = f"{finding.state.upper():<5}{finding.check:<10}"
     pad = " " * len(lead)
-    lines = _wrapped(finding.seen, screen.width - len(lead))
-    if screen.plain:
-        screen.line(lead + lines[0])
-    else:
-        from rich.text import Text
-
-        text = Text.assemble((f"{finding.state.upper():<5}", _STYLES[finding.state]), f"{finding.check:<10}", lines[0])
-        screen.console.print(text, soft_wrap=True)
-    for line in lines[1:]:
-        screen.line(pad + line)
+    first, *others = _wrapped(finding.seen, width - len(lead))
+    strong = _STYLES.get(finding.state, "")
+    lines = [(lead + first, strong), *((pad + line, strong) for line in others)]
     if finding.state != "ok":
-        for word, said in (("usual: ", finding.usual), ("try:   ", finding.advice)):
-            for i, line in enumerate(_wrapped(said, screen.width - len(lead) - len(word))):
-                screen.line(pad + (word if not i else " " * len(word)) + line, style="dim" if word[0] == "u" else "")
+        for word, said, style in (("usual: ", finding.usual, "dim"), ("try:   ", finding.advice, "")):
+            for i, line in enumerate(_wrapped(said, width - len(lead) - len(word))):
+                lines.append((pad + (" " * len(word) if i else word) + line, style))
+    return lines
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -258,22 +258,42 @@ def draw(done: Checklist, patient: Patient, folder: Path) -> list[Path]:
     return [viz.save(figure, folder / f"{name}.png") for name, figure in made]
 
 
-@contextmanager
-def _progress(screen: Screen, silent: bool) -> Iterator[Any]:
-    """Say what goes on: a line that is redrawn, a line for each quarter of what takes long, or nothing."""
-    if silent:
-        yield None
-        return
-    if not screen.plain:
-        with screen.console.status("") as status:
-            yield lambda what, done, total: status.update(f"{what}: {done} of {total}")
-        return
-    said: dict[str, int] = {}
+class Watching:
+    """Prints findings as they come and what goes on in between: a line that is redrawn, or one for each quarter."""
 
-    def told(what: str, done: int, total: int) -> None:
+    def __init__(self, screen: Screen, silent: bool) -> None:
+        self.screen = screen
+        self.console = None if silent or screen.plain else screen.console
+        self.silent = silent
+        self.said: dict[str, int] = {}
+        self.status: Any = None
+
+    def __enter__(self) -> Watching:
+        if self.console:  # findings go through the same console, which keeps the redrawn line below them
+            self.status = self.console.status("")
+            self.status.__enter__()
+        return self
+
+    def __exit__(self, *trouble: Any) -> None:
+        if self.status:
+            self.status.__exit__(*trouble)
+
+    def told(self, what: str, done: int, total: int) -> None:
+        """Take note of how far it is."""
         quarter = 4 * done // total
-        if total >= 50 and quarter > said.get(what, 0) and done < total:
-            said[what] = quarter
-            screen.line(f"{what}: {done} of {total}")
+        if self.status:
+            self.status.update(f"{what}: {done} of {total}")
+        elif not self.silent and total >= _LONG and self.said.get(what, 0) < quarter < 4:
+            self.said[what] = quarter
+            self.screen.line(f"{what}: {done} of {total}")
 
-    yield told
+    def show(self, finding: Finding) -> None:
+        """Print a finding."""
+        if self.silent:
+            say(json.dumps(vars(finding)))
+            return
+        for line, style in lines_of(finding, self.screen.width):
+            if self.console:
+                self.console.print(self.screen.fit(line), style=style or None, soft_wrap=True)
+            else:
+                self.screen.line(line)

@@ -192,9 +192,6 @@ def changed(config: TrainConfig, setting: Mapping[str, Any]) -> TrainConfig:
     model = {"preset": config.model} if isinstance(config.model, str) else dict(config.model)
     own = {name: value for name, value in setting.items() if not name.startswith("model.")}
     inner = {name.removeprefix("model."): value for name, value in setting.items() if name.startswith("model.")}
-    if not inner:
-        return config.but(**own)
-    lr = own.get("lr")
-    if lr is not None and "min_lr" not in own:
-        own["min_lr"] = lr * config.min_lr / config.lr  # the schedule keeps its shape
-    return config.but(**own, model={**model, **inner})
+    if "lr" in own and "min_lr" not in own:
+        own["min_lr"] = own["lr"] * config.min_lr / config.lr  # the schedule keeps its shape
+    return config.but(**own, **({"model": {**model, **inner}} if inner else {}))

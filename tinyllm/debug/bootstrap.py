@@ -113,7 +113,8 @@ def bca(
         return Interval(value, value, value, level, "bca", len(array))
     below = float(((drawn < value).sum() + 0.5 * (drawn == value).sum()) / samples)
     z0 = _NORMAL.inv_cdf(min(max(below, 1 / samples), 1 - 1 / samples))
-    leave_one = np.array([statistic(np.delete(array, i), axis=-1) for i in range(len(array))])
+    n = len(array)
+    leave_one = statistic(np.broadcast_to(array, (n, n))[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=-1)
     apart = leave_one.mean() - leave_one
     spread = float((apart**2).sum()) ** 1.5
     a = float((apart**3).sum()) / (6 * spread) if spread else 0.0

@@ -91,6 +91,7 @@ def run_checklist(
         ShapeError, DataError: the batch cannot be used.
 
     Example:
+        >>> import numpy as np
         >>> from tinyllm.models import GPTConfig
         >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=4, n_layer=2, n_head=1, n_embd=8)
         >>> model = GPT(config, np.random.default_rng(0))

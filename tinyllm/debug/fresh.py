@@ -18,6 +18,8 @@ from ..models import GPT
 from .finding import Finding
 from .trial import Make, Step, adamw, copy_of, plain_step, refuse_bad_batch
 
+_CLEAN = 1e-4  # a clean loop gives exactly 0
+
 
 @dataclass(frozen=True)
 class FreshGradients:
@@ -34,7 +36,7 @@ class FreshGradients:
     def findings(self) -> tuple[Finding, ...]:
         """Say what this means."""
         usual = "a step knows the gradient of its own batch only"
-        if self.carried > 1e-3:
+        if self.carried > _CLEAN:
             seen = f"gradients are not zeroed: {self.carried:.0%} of a step's gradient is left from the step before"
             return (Finding("gradients", "fix", seen, usual, "model.zero_grad() at the beginning of each step"),)
         return (Finding("gradients", "ok", "the gradient of a step is that of its own batch", usual),)

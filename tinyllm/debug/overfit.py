@@ -31,7 +31,7 @@ class Overfit:
     Attributes:
         losses: before each step, and after the last.
         floor: the lowest loss that any model can reach on this batch, in nats per token.
-        lr: the learning rate it was tried with (the last of them, if the first did not do).
+        lr: the learning rate it was tried with (the better one, if there were two).
         learned: did the loss come within 0.1 nats of the floor?
     """
 
@@ -58,8 +58,8 @@ class Overfit:
         if way < _STUCK:
             advice = "see that the loss reaches the parameters (flow), and that they move (updates)"
             return (Finding("overfit", "fix", f"{course}: it does not learn", usual, advice),)
-        recent = self.losses[-1 - max(1, self.steps // 5)]
-        if recent - last > 0.1 * (first - self.floor) or way > 0.9:
+        recent = self.losses[-1 - max(1, self.steps // 5)] - last
+        if last - self.floor < 10 * recent:  # at this pace it takes twice as many steps more
             return (Finding("overfit", "note", f"{course}, still falling", usual, "more steps"),)
         advice = "a part of the model that does not take part: see flow, units and future"
         return (Finding("overfit", "fix", f"{course}: it cannot learn {1 - way:.0%} of the way", usual, advice),)
@@ -98,12 +98,13 @@ def overfit_batch(
     floor = lowest_loss(x, y)
     usual = min(1e-2, 0.4 / model.config.n_embd)  # wider layers take smaller steps
     tried = [lr] if lr is not None else [usual, usual / 4]
-    for number, rate in enumerate(tried):
-        what = "learning one batch" if not number else "learning one batch at a lower rate"
-        found = _learn(copy_of(model).eval(), x, y, steps, rate, floor, step, what, told)
-        if found.learned or (found.steps and found.losses[0] - found.losses[-1] < _STUCK and found.losses[-1] < 1e3):
-            break  # learned; or it does not move, and half the pace will not change that
-    return found
+    found: list[Overfit] = []
+    for rate in tried:
+        what = "learning one batch at a lower rate" if found else "learning one batch"
+        found.append(_learn(copy_of(model).eval(), x, y, steps, rate, floor, step, what, told))
+        if found[-1].learned or found[-1].losses[0] == found[-1].losses[-1]:
+            break  # it does not move at all, and a lower rate will not change that
+    return min(found, key=lambda one: one.losses[-1] if math.isfinite(one.losses[-1]) else math.inf)
 
 
 def _learn(
