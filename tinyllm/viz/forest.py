@@ -89,8 +89,8 @@ def forest_lines(data: Forest, width: int = 80, unicode: bool = True) -> list[st
         >>> data = Forest(["a=1", "a=2"], [[2.0], [1.0]], [2.0, 1.0], [1.5, 0.5], [2.5, 1.5], ["the first", "better"])
         >>> for line in forest_lines(data, width=60, unicode=False):
         ...     print(line)
-        a=1  2.000 [1.500, 2.500]           |-----o-----| the first
-        a=2  1.000 [0.500, 1.500] |----o-----|            better
+        a=1  2.000 [1.500, 2.500]             |----o-----| the first
+        a=2  1.000 [0.500, 1.500] |-----o-----|            better
     """
     wide = min(max(map(len, data.labels)), max(width - 50, 10))
     numbers = [_numbers(data, row) for row in range(len(data.labels))]
