@@ -1,4 +1,4 @@
-"""Does the batch ask what it should: at each position the token that comes next?"""
+"""Does the batch ask what it should? At each position, for the token that comes next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Does the gradient reach every layer, neither fading away nor blowing up on its way?
+r"""Does the gradient reach every layer? It should neither fade away nor blow up on its way.
 
 The gradient of the loss with respect to what leaves block l is a product of the derivatives of all blocks above it.
 Factors below 1 make it vanish, factors above 1 make it explode, exponentially with the depth; residual connections

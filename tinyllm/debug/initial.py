@@ -1,4 +1,4 @@
-r"""Is the loss of an untrained model ln V, as of one that holds every token for equally likely?
+r"""Is the loss of an untrained model ln V? That is the loss of one that holds every token for equally likely.
 
 Whoever knows nothing gives each of V tokens the probability 1 / V, and loses -ln (1 / V) = ln V. A loss far above it
 means that the model is sure of something it cannot know: its logits are not flat, and the first hundreds of steps go
