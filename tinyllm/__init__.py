@@ -6,6 +6,9 @@
     >>> x.grad.shape
     (3,)
 
+    model, tokenizer = tl.load("gpt2")      # a published model, a folder, a GGUF file, a run
+    tl.save(model, tokenizer, "mine/")      # opens elsewhere
+
 Names are loaded when they are first used, so ``import tinyllm`` itself loads no Numba and no matplotlib.
 """
 
@@ -20,6 +23,8 @@ _ROOMS = ("autograd", "cli", "debug", "generate", "kernels", "models", "nn", "to
 _HOMES = {
     "GPT": "models",
     "GPTConfig": "models",
+    "load": "pretrained",
+    "save": "pretrained",
 }
 
 

@@ -30,6 +30,7 @@ ARROWS = {
     "client": {"tokenizer"},
     "server": {"generate", "client"},
     "viz": set(),
+    "pretrained": {"models", "tokenizer", "train"},  # a model meets its tokenizer: tl.load and tl.save
 }
 CONVERTERS = {"jupytext", "nbclient", "nbconvert", "nbformat", "markdown_it", "IPython"}  # the extra "lessons"
 ANYTHING = {"cli", "learn", "__main__"}

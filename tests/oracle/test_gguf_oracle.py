@@ -22,7 +22,7 @@ pytestmark = pytest.mark.oracle
 F = np.float32
 
 # the same files and the same damage as in the tests that run everywhere
-material = importlib.util.spec_from_file_location("material", Path(__file__).parents[1] / "models" / "test_gguf.py")
+material = importlib.util.spec_from_file_location("material", Path(__file__).parents[1] / "models/formats/test_gguf.py")
 test_gguf = importlib.util.module_from_spec(material)
 material.loader.exec_module(test_gguf)
 METADATA, mutant, small_file, weights = test_gguf.METADATA, test_gguf.mutant, test_gguf.small_file, test_gguf.weights

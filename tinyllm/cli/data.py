@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,18 +17,20 @@ from .parser import Parser
 from .screen import Screen, say
 
 ACTIONS = ("list", "get")
-WORDS = (*ACTIONS, *assets.ASSETS)  # what the shell may complete
+WORDS = (*ACTIONS, *assets.ASSETS, *assets.MODELS)  # what the shell may complete
 EXAMPLES = """\
   tinyllm data list
   tinyllm data get cl100k_base o200k_base
+  tinyllm data get gpt2
   tinyllm data list --json
 """
+_PUBLISHED = ("name", "size", "url", "sha256")  # what is said of each file
 _PATIENCE = 1.0  # seconds between two plain lines about one download
 
 
 @dataclass(frozen=True)
 class Found:
-    """How it stands with one file.
+    """How it stands with one file, or with the files of a model.
 
     Attributes:
         asset: what it should be.
@@ -36,7 +40,7 @@ class Found:
         fix: what to do about that.
     """
 
-    asset: assets.Asset
+    asset: assets.Asset | assets.ModelAsset
     state: str
     path: str
     trouble: str = ""
@@ -44,7 +48,11 @@ class Found:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        facts = {key: getattr(self.asset, key) for key in ("name", "about", "size", "url", "sha256")}
+        facts: dict[str, Any] = {key: getattr(self.asset, key) for key in ("name", "about", "size")}
+        if isinstance(self.asset, assets.ModelAsset):
+            facts["files"] = [{key: getattr(file, key) for key in _PUBLISHED} for file in self.asset.files]
+        else:
+            facts |= {key: getattr(self.asset, key) for key in _PUBLISHED[2:]}
         return {**facts, "state": self.state, "path": self.path, "trouble": self.trouble, "fix": self.fix}
 
 
@@ -54,7 +62,7 @@ def add_arguments(parser: Parser) -> None:
         "action", metavar="ACTION", nargs="?", choices=ACTIONS, default="list",
         help="list: what there is, and where it lies; get: fetch what is not here",
     )  # fmt: skip
-    parser.add_argument("names", metavar="[NAME ...]", nargs="*", help="of the files; for list, all of them")
+    parser.add_argument("names", metavar="[NAME ...]", nargs="*", help="of files or models; for list, all of them")
     parser.add_argument("--json", action="store_true", help="print one JSON object per file")
 
 
@@ -62,10 +70,11 @@ def run(args: argparse.Namespace) -> int:
     """Show the files, or fetch some; return 1 if one could not be had."""
     names = list(dict.fromkeys(args.names))
     for name in names:
-        assets.known(name)
+        if name not in assets.MODELS:
+            assets.known(name)
     screen = Screen.of()
     if args.action == "list":
-        show([look(name) for name in names or assets.ASSETS], screen, args.json)
+        show([look(name) for name in names or (*assets.ASSETS, *assets.MODELS)], screen, args.json)
         return 0
     if not names:
         raise ConfigError("data get needs a name", hint=f"{_get(next(iter(assets.ASSETS)))}, or another name")
@@ -73,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def look(name: str) -> Found:
-    """Look for a file in TINYLLM_DATA and in the cache, and see whether it is whole."""
+    """Look for a file, or a model's files, in TINYLLM_DATA and in the cache, and see whether they are whole."""
+    if name in assets.MODELS:
+        return _look_for_model(assets.MODELS[name])
     asset = assets.known(name)
     cached = assets.cache_folder() / asset.path
     try:
@@ -90,6 +101,18 @@ def look(name: str) -> Found:
         return Found(asset, "altered", str(error.filename or cached), trouble, "let it be read, or move it away")
 
 
+def _look_for_model(model: assets.ModelAsset) -> Found:
+    cached = assets.cache_folder() / model.path
+    try:
+        found = assets.find_model(model.name)
+        return Found(model, "missing" if found is None else "here", str(found or cached))
+    except DataError as error:
+        return Found(model, "altered", error.message.split(": ")[0], error.message, error.hint or "")
+    except OSError as error:
+        trouble = f"{error.filename or cached}: cannot be read ({(error.strerror or str(error)).lower()})"
+        return Found(model, "altered", str(error.filename or cached), trouble, "let it be read, or move it away")
+
+
 def show(found: list[Found], screen: Screen, as_json: bool) -> None:
     """Print two lines per file: what it is, and where."""
     if as_json:
@@ -97,7 +120,7 @@ def show(found: list[Found], screen: Screen, as_json: bool) -> None:
             say(json.dumps(one.to_dict()))
         return
     for one in found:
-        screen.line(f"{one.asset.name:<19}{size(one.asset.size):>7}  {one.asset.about}", style="bold")
+        screen.line(f"{one.asset.name:<18}{size(one.asset.size):>8}  {one.asset.about}", style="bold")
         where, style = {
             "here": (one.path, "green"),
             "missing": (f"not here; {_get(one.asset.name)}", "dim"),
@@ -116,9 +139,14 @@ def get(names: list[str], screen: Screen, as_json: bool) -> int:
     for name in names:
         result: dict[str, Any] = {"name": name, "state": "failed", "path": None, "error": None}
         try:
-            if (found := assets.find(name)) is not None:
+            model = name in assets.MODELS
+            if (found := assets.find_model(name) if model else assets.find(name)) is not None:
                 result |= {"state": "here", "path": str(found)}
                 line = f"{name}: is here already, {found}"
+            elif model:
+                path = _fetch_model(assets.MODELS[name], screen, as_json)
+                result |= {"state": "fetched", "path": str(path)}
+                line = f"{name}: fetched, {path}"
             else:
                 with _progress(assets.known(name), screen, as_json) as progress:
                     path = assets.fetch(name, progress.update)
@@ -136,6 +164,20 @@ def get(names: list[str], screen: Screen, as_json: bool) -> int:
         else:
             screen.line(line)
     return int(failed > 0)
+
+
+def _fetch_model(model: assets.ModelAsset, screen: Screen, silent: bool) -> Path:
+    """Fetch a model's files, each with a progress of its own."""
+    with contextlib.ExitStack() as stack:
+        now: list[tuple[assets.Asset, _Silent]] = []
+
+        def told(file: assets.Asset, done: int, total: int) -> None:
+            if not now or now[-1][0] is not file:
+                stack.close()
+                now.append((file, stack.enter_context(_progress(file, screen, silent))))
+            now[-1][1].update(done, total)
+
+        return assets.fetch_model(model.name, told)
 
 
 def size(n: int) -> str:

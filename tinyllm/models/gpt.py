@@ -36,9 +36,16 @@ class Block(Module):
     Shapes    x (B, T, C) -> x (B, T, C)
     """
 
-    def __init__(self, config: GPTConfig, rng: np.random.Generator, rope: RopeHalf | None, drop: Dropout) -> None:
+    def __init__(
+        self,
+        config: GPTConfig,
+        rng: np.random.Generator,
+        rope: RopeHalf | None,
+        drop: Dropout,
+        init: Init | None = None,
+    ) -> None:
         C, F, bias = config.n_embd, config.n_hidden, config.bias
-        start, start_residual = initial(config)
+        start, start_residual = (init, init) if init else initial(config)
         mlp = MLP if config.mlp == "gelu" else SwiGLU
         self.norm1 = norm(config)
         self.attn = SelfAttention(
@@ -71,6 +78,7 @@ class GPT(Module):
     Args:
         config: sizes and choices.
         rng: draws the initial weights; a generator spawned from it draws what dropout drops.
+        init: how every matrix is drawn; as GPT-2's are (``initial``), unless told otherwise.
 
     Errors: token ids that are not whole numbers (DTypeError), not of shape (B, T) or with T above ``block_size``
     (ShapeError), or not below V (RangeError).
@@ -83,16 +91,16 @@ class GPT(Module):
         ((2, 3, 11), 2.4, 2.4)
     """
 
-    def __init__(self, config: GPTConfig, rng: np.random.Generator) -> None:
+    def __init__(self, config: GPTConfig, rng: np.random.Generator, init: Init | None = None) -> None:
         V, T, C = config.vocab_size, config.block_size, config.n_embd
-        start, _ = initial(config)
+        start = init or initial(config)[0]
         learned = config.position == "learned"
         rope = None if learned else RopeHalf(config.head_size, config.rope_theta)
         self.config = config
         self.wte = Embedding(V, C, rng=rng, init=start)
         self.wpe = Embedding(T, C, rng=rng, init=start) if learned else None
         self.drop = Dropout(config.dropout, rng=rng.spawn(1)[0])
-        self.blocks = [Block(config, rng, rope, self.drop) for _ in range(config.n_layer)]
+        self.blocks = [Block(config, rng, rope, self.drop, init) for _ in range(config.n_layer)]
         self.norm = norm(config)
         self.head = None if config.tied else Linear(C, V, bias=False, rng=rng, init=start)
 

@@ -15,17 +15,17 @@ Source: Touvron et al. 2023 (Llama); Jiang et al. 2023 (Mistral 7B); Yang et al.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..autograd import Tensor
-from ..errors import CheckpointError
 from ..nn import Dropout, Embedding, Linear, Module, RMSNorm, RopeHalf, SelfAttention, SwiGLU
 from ..nn.init import Init, constant, normal
 from .gpt import GPT
 from .llama_config import LlamaConfig
-from .llama_names import EMBEDDING, HEAD, listed, llama_names, refuse_other_names
+from .llama_names import EMBEDDING, HEAD, llama_names, refuse_other_names
+from .names import give, refuse_another_head, take
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -134,32 +134,20 @@ def from_arrays(config: LlamaConfig, arrays: Mapping[str, Any], dtype: Any = np.
     entries = llama_names(config)
     refuse_other_names(entries, arrays, config.tied)
     model = Llama(config, np.random.default_rng(0), init=constant(0.0)).astype(dtype)
-    own = {name: p.data for name, p in model.named_parameters()}
-    unfit = []
-    for entry in entries:
-        for name, part in entry.parts(own[entry.ours]):
-            array = np.asarray(arrays[name])
-            if array.shape != part.shape or array.dtype.kind != "f":
-                unfit.append(f"{name} {array.shape} {array.dtype}, not {part.shape}")
-            elif not unfit:
-                part[...] = array
-    if unfit:
-        raise CheckpointError(
-            f"Llama: {len(unfit)} tensors of another shape or kind: {listed(unfit)}",
-            hint="the config.json that was saved with these tensors",
-        )
-    if config.tied and HEAD in arrays and not np.array_equal(arrays[HEAD], arrays[EMBEDDING]):
-        raise CheckpointError(
-            f"Llama: the head is tied, and yet {HEAD} is there and differs from {EMBEDDING}",
-            hint="tie_word_embeddings=false in config.json, if the head is its own",
-        )
+    take(model, entries, arrays, "Llama")
+    if config.tied:
+        refuse_another_head(arrays, HEAD, EMBEDDING, "Llama")
     return model
 
 
-def to_arrays(model: Llama) -> dict[str, Array]:
+def to_arrays(model: GPT, config: LlamaConfig | None = None) -> dict[str, Array]:
     """Return the tensors of a Llama under the names that transformers gives them; views, so copy what should stay.
 
     A tied head is not among them.
+
+    Args:
+        model: a Llama, or a GPT that is one but for its name.
+        config: what describes it, where its own does not: ``LlamaConfig.from_gpt`` of a GPT's.
 
     Example:
         >>> config = LlamaConfig("qwen3", 11, 8, n_layer=1, n_head=2, n_embd=8, n_hidden=16, qk_norm=True, tied=True)
@@ -167,5 +155,4 @@ def to_arrays(model: Llama) -> dict[str, Array]:
         >>> len(arrays), arrays["model.layers.0.self_attn.k_proj.weight"].shape
         (13, (8, 8))
     """
-    own = {name: p.data for name, p in model.named_parameters()}
-    return {name: part for entry in llama_names(model.config) for name, part in entry.parts(own[entry.ours])}
+    return give(model, llama_names(config or cast(LlamaConfig, model.config)))

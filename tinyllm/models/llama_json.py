@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import ConfigError, nearest
 from ..nn import RopeScaling
+from .config_json import dtype_of, refuse_what_changes_the_math
 
 # family -> the class it has in transformers, and what its config.json means by what it leaves out
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
@@ -33,7 +34,7 @@ SIZES = {
     "num_hidden_layers": "n_layer",
     "num_attention_heads": "n_head",
 }
-# keys with a meaning here; every other one goes through _refuse_what_changes_the_math
+# keys with a meaning here; every other one goes through refuse_what_changes_the_math
 READ = {
     *("model_type", "architectures", *SIZES, "num_key_value_heads", "head_dim", "max_position_embeddings"),
     *("hidden_act", "rms_norm_eps", "initializer_range", "attention_dropout", "tie_word_embeddings"),
@@ -41,11 +42,6 @@ READ = {
     *("use_sliding_window", "sliding_window", "max_window_layers", "layer_types"),
     *("attention_bias", "mlp_bias", "dtype", "torch_dtype"),
 }
-MATH = (
-    *("rope", "rotary", "alibi", "partial", "norm", "bias", "residual", "expert", "window", "chunk", "clip"),
-    *("scale", "scaling", "multiplier", "softcap", "quantization", "is_encoder_decoder", "cross_attention"),
-)
-UNCHANGED: tuple[Any, ...] = (None, False, 0, 1, "", [], {})  # values by which such a key says that it is not in use
 
 
 def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +58,7 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
         (True, False, (None, None))
     """
     family = _family(values)
-    _refuse_what_changes_the_math(values)
+    refuse_what_changes_the_math(values, READ)
     for key in SIZES:
         if values.get(key) is None:
             close = nearest(key, [own for own in values if own not in READ])
@@ -96,7 +92,7 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
         "norm_eps": known.get("rms_norm_eps", 1e-6),
         "dropout": known.get("attention_dropout") or 0.0,
         "init_std": known.get("initializer_range", 0.02),
-        "dtype": str(known.get("dtype") or known.get("torch_dtype") or "float32").removeprefix("torch."),
+        "dtype": dtype_of(known),
         "extra": {key: value for key, value in values.items() if key not in READ},
     }
 
@@ -146,16 +142,6 @@ def _family(values: Mapping[str, Any]) -> str:
             hint = f"only {CLASSES[family]}ForCausalLM is known here"
             raise ConfigError(f"config.json: the architecture of this {family} is {name}", hint=hint)
     return str(family)
-
-
-def _refuse_what_changes_the_math(values: Mapping[str, Any]) -> None:
-    """Refuse a key that is not understood and in use, if its name says that it changes what is computed."""
-    for key, value in values.items():
-        in_use = not any(value == unchanged for unchanged in UNCHANGED)
-        if key not in READ and in_use and any(word in key.lower() for word in MATH):
-            raise ConfigError(f"config.json: {key}={value!r} changes the model, and is not understood here")
-    if values.get("is_causal") is False:
-        raise ConfigError("config.json: is_causal=False sees the future, and only the past is known here")
 
 
 def _rope(values: Mapping[str, Any], longest: int) -> tuple[float, RopeScaling | None]:

@@ -7,44 +7,17 @@ of one of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
-
-from ..errors import CheckpointError, nearest
+from . import names
 from .llama_config import LlamaConfig
+from .names import Renamed, listed
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Shape = tuple[int, ...]
+__all__ = ["EMBEDDING", "HEAD", "Renamed", "listed", "llama_names", "refuse_other_names"]
 
 HEAD = "lm_head.weight"
 EMBEDDING = "model.embed_tokens.weight"
 TABLE = ".rotary_emb.inv_freq"  # old files carry a table of RoPE's frequencies, which is computed and not learned
-MOST = 5  # names of one kind that an error lists
-
-
-@dataclass(frozen=True)
-class Renamed:
-    """One of our tensors, and the one or three of theirs whose rows it is made of, with their shapes.
-
-    Example:
-        >>> entry = Renamed("ab", ("a", "b"), ((1, 2), (2, 2)))
-        >>> [(name, part.tolist()) for name, part in entry.parts(np.arange(6).reshape(3, 2))]
-        [('a', [[0, 1]]), ('b', [[2, 3], [4, 5]])]
-    """
-
-    ours: str
-    theirs: tuple[str, ...]
-    shapes: tuple[Shape, ...]
-
-    def parts(self, array: Array) -> Iterator[tuple[str, Array]]:
-        """Yield the name and the rows, a view, of each of theirs in our ``array``."""
-        start = 0
-        for name, shape in zip(self.theirs, self.shapes, strict=True):
-            yield name, array[start : start + shape[0]]
-            start += shape[0]
 
 
 def llama_names(config: LlamaConfig) -> list[Renamed]:
@@ -103,35 +76,7 @@ def refuse_other_names(entries: Iterable[Renamed], given: Iterable[str], tied: b
     Raises:
         CheckpointError: names are missing or extra; the message lists them, each extra one with the nearest of ours.
     """
-    wanted = {name for entry in entries for name in entry.theirs}
-    names = set(given)
-    missing = sorted(wanted - names)
-    allowed = wanted | ({HEAD} if tied else set())
-    extra = sorted(name for name in names - allowed if not name.endswith(TABLE))
-    faults = []
-    if missing:
-        faults.append(f"{len(missing)} missing: {listed(missing)}")
-    if extra:
-        faults.append(f"{len(extra)} extra: {listed([_beside_nearest(name, missing or wanted) for name in extra])}")
-    if not faults:
-        return
-    hint = "the config.json that was saved with these tensors"
-    if HEAD in missing:
-        hint = "tie_word_embeddings, if the head is the embedding's matrix; else " + hint
-    raise CheckpointError(f"Llama: the tensors do not fit: {'; '.join(faults)}", hint=hint)
-
-
-def listed(names: list[str]) -> str:
-    """Write down the first few names and how many more there are.
-
-    Example:
-        >>> listed(list("abcdefg"))
-        'a, b, c, d, e and 2 more'
-    """
-    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return ", ".join(names[:MOST]) + more
-
-
-def _beside_nearest(name: str, candidates: Iterable[str]) -> str:
-    close = nearest(name, candidates)
-    return f"{name} (nearest: {close})" if close else name
+    hints = {HEAD: f"tie_word_embeddings, if the head is the embedding's matrix; else {names.THEIR_CONFIG}"}
+    names.refuse_other_names(
+        entries, given, "Llama", lambda name: name.endswith(TABLE) or (tied and name == HEAD), hints
+    )

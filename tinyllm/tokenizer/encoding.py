@@ -16,6 +16,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -58,6 +59,8 @@ class Encoding(Vocabulary):
     Attributes:
         unicode_version: of the character classes that cut the text.
         rank: of two neighbors, the place of their merge in the order of merging; None where they do not merge.
+        settings: what a model's folder says beside the vocabulary: ``chat_template``, ``bos_token``, ``eos_token`` and
+            the like, as far as something was read. No method goes by them; whoever saves the model writes them back.
 
     Raises:
         ConfigError: the vocabulary contradicts itself, or lacks a single byte.
@@ -72,6 +75,7 @@ class Encoding(Vocabulary):
     """
 
     unicode_version = UNICODE_VERSION
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,

@@ -27,3 +27,15 @@ def map_file(path: Path) -> memoryview:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def forget(data: memoryview) -> None:
+    """Let go of what was read of a mapped file: it counts as memory in use no more, and is read again when looked at.
+
+    Where the system has no way to say so, or these bytes are no mapped file, nothing happens.
+
+    Example:
+        >>> forget(memoryview(b"not a file"))
+    """
+    if isinstance(data.obj, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        data.obj.madvise(mmap.MADV_DONTNEED)

@@ -29,7 +29,7 @@ from .recognizing import recognize
 if TYPE_CHECKING:
     from .. import Tokenizer
 
-__all__ = ["FORMATS", "Format", "gguf", "load", "save"]
+__all__ = ["FORMATS", "Format", "find", "gguf", "load", "save"]
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,13 @@ def save(encoding: Encoding, path: str | Path, format: str | None = None, *, ove
     return path
 
 
-def _file_in(folder: Path) -> Path:
-    """Find the file in a folder by which the tokenizer is opened."""
+def find(folder: str | Path) -> Path | None:
+    """Find the file in a folder by which the tokenizer is opened; None where there is none.
+
+    Raises:
+        ConfigError: the folder holds several.
+    """
+    folder = Path(folder)
     for wanted in _IN_FOLDERS:
         found = sorted(path for path in folder.glob(wanted) if path.is_file())
         if len(found) > 1:
@@ -150,6 +155,12 @@ def _file_in(folder: Path) -> Path:
             )
         if found:
             return found[0]
+    return None
+
+
+def _file_in(folder: Path) -> Path:
+    if (found := find(folder)) is not None:
+        return found
     raise DataError(f"{folder}: no tokenizer is in this folder", hint="one that holds " + ", ".join(_IN_FOLDERS[:4]))
 
 
