@@ -36,6 +36,17 @@ def test_a_preset_with_pictures_as_json(tinyllm, tmp_path):
     assert all((tmp_path / "out" / name).stat().st_size > 1000 for name in names)
 
 
+def test_a_model_from_elsewhere(tinyllm, trained, tmp_path):
+    from tinyllm import pretrained
+    from tinyllm.train import load
+
+    model, words, _ = load(trained)
+    pretrained.save(model, words, tmp_path / "saved")
+    done = tinyllm("debug", tmp_path / "saved", *QUICK)
+    assert (done.code, done.err) == (0, "")
+    assert "GPT, from saved: 2 layers" in done.out and "4 blocks of 16 tokens from python-manual" in done.out
+
+
 def test_a_learning_rate_of_nothing_is_found_on_another_text(tinyllm, trained, tmp_path):
     (tmp_path / "other.txt").write_text("the cat sat on the mat, and the dog on the log. " * 9)
     done = tinyllm("debug", trained, "--text", tmp_path / "other.txt", "--lr", "0", "--batch-size", "2", *QUICK)
@@ -75,9 +86,9 @@ def test_in_a_log_what_takes_long_has_a_line_for_each_quarter():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "there is no such run folder or preset. Try: a run folder, or one of"),
-        (["smok"], "no such run folder or preset. Try: smoke"),
-        (["."], "manifest.json"),
+        (["nowhere"], "there is no such folder, file or preset. Try: a run folder"),
+        (["smok"], "no such folder, file or preset. Try: smoke"),
+        (["."], "neither model.safetensors nor"),
         (["smoke", "--text", "missing.txt"], "missing.txt: there is no such file"),
         (["smoke", "--block-size", "99"], "the model reads 16 tokens at most"),
         (["smoke", "--text", "short.txt"], "tokens"),

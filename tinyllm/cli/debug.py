@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, DataError, nearest
 from .parser import Parser, number
+from .patient import Patient, patient_of
 from .screen import Screen, say
 
 if TYPE_CHECKING:
     from ..debug import Checklist, Finding, Looked
-    from ..models import GPT
-    from ..train import TrainConfig
 
 EXAMPLES = """\
   tinyllm debug runs/notes-1                      the weights of a run, on its own text
@@ -24,6 +21,7 @@ EXAMPLES = """\
   tinyllm debug tour --lr 0.5                     the same with another learning rate
   tinyllm debug runs/notes-1 --text other.txt     on another text
   tinyllm debug runs/notes-1 --pictures out       also as pictures
+  tinyllm debug gpt2/ --text notes.txt            a model from elsewhere, before it is trained further
 """
 _STYLES = {"note": "yellow", "fix": "bold red"}
 _LONG = 50  # steps that are worth a line of progress
@@ -32,13 +30,13 @@ _LONG = 50  # steps that are worth a line of progress
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "what", metavar="FOLDER|PRESET", help="a run folder as tinyllm train leaves it, or shakespeare-cpu, "
-        "modern-cpu, tour or smoke",
+        "what", metavar="FOLDER|PRESET", help="a run folder as tinyllm train leaves it, any other model (a folder of "
+        "transformers, a GGUF file), or a preset: shakespeare-cpu, modern-cpu, tour, smoke",
     )  # fmt: skip
     parser.add_argument("--text", metavar="FILE", help="take the batch from this text and not from the run's own")
     parser.add_argument("--batch-size", type=number(1, whole=True), metavar="B", help="blocks in the batch")
     parser.add_argument("--block-size", type=number(2, whole=True), metavar="T", help="tokens in a block")
-    parser.add_argument("--lr", type=number(0), metavar="RATE", help="learning rate to look at (the run's own)")
+    parser.add_argument("--lr", type=number(0), metavar="RATE", help="learning rate to look at (the run's own; 1e-4)")
     parser.add_argument(
         "--steps", type=number(1, whole=True), default=20, metavar="N", help="steps to watch the updates for (20)"
     )
@@ -55,37 +53,15 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per finding, and one at the end")
 
 
-@dataclass(frozen=True)
-class Patient:
-    """What is looked at.
-
-    Attributes:
-        model: as it is.
-        untrained: as it was before the first step.
-        config: how it is trained.
-        x, y: a batch.
-        about: what it is, in one line each.
-    """
-
-    model: GPT
-    untrained: GPT
-    config: TrainConfig
-    x: Any
-    y: Any
-    about: tuple[str, ...]
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the checklist; return 1 if something has to be mended."""
     from .. import kernels
     from ..debug import Checklist, checks
-    from ..train.state import optimizer_of
     from .compiling import compile_kernels
 
     screen = Screen.of()
     patient = patient_of(args)
     compile_kernels(screen, silent=args.json, names=kernels.TRAINING)
-    config = patient.config
     if not args.json:
         for about in patient.about:
             for i, line in enumerate(_wrapped(about[8:], screen.width - 8)):
@@ -93,10 +69,8 @@ def run(args: argparse.Namespace) -> int:
         screen.line()
     looked: list[Looked] = []
     with Watching(screen, silent=args.json) as watching:
-        for one in checks(
-            patient.model, patient.x, patient.y, make=lambda model: rated(optimizer_of(config, model), args.lr),
-            untrained=patient.untrained, steps=args.steps, overfit_steps=args.overfit_steps, told=watching.told,
-        ):  # fmt: skip
+        settings = {"untrained": patient.untrained, "steps": args.steps, "overfit_steps": args.overfit_steps}
+        for one in checks(patient.model, patient.x, patient.y, make=patient.make, told=watching.told, **settings):
             looked.append(one)
             for finding in one.findings:
                 watching.show(finding)
@@ -114,66 +88,6 @@ def run(args: argparse.Namespace) -> int:
             screen.line(f"picture: {path}")
         screen.line(verdict(counts), style="bold")
     return int(done.worst == "fix")
-
-
-def patient_of(args: argparse.Namespace) -> Patient:
-    """Open what is asked for, and take a batch from its text.
-
-    Raises:
-        ConfigError: it is neither a run folder nor a preset, or the blocks are longer than the model reads.
-        CheckpointError, DataError: the folder or the text cannot be read.
-    """
-    import numpy as np
-
-    from ..models import GPT
-    from ..train import PRESETS, TrainConfig, corpus, load
-    from ..train.material import gather
-    from ..train.stream import get_batch
-    from ..train.tokenizers import ids_of
-
-    rng = np.random.default_rng(args.seed)
-    if args.what in PRESETS and not Path(args.what).is_dir():
-        config = TrainConfig.preset(args.what, **({"data": args.text} if args.text else {}))
-        material = gather(config)
-        tokens, words, name = np.asarray(material.tokens), material.words, str(material.data["name"])
-        model = GPT(config.gpt_config(words.n_vocab), np.random.default_rng([config.seed, 1]))
-        untrained, state = model, "before its first step"
-    else:
-        folder = Path(args.what).expanduser()
-        if not folder.exists():
-            close = nearest(args.what, PRESETS)
-            hint = close or "a run folder, or one of " + ", ".join(PRESETS)
-            raise ConfigError(f"{args.what}: there is no such run folder or preset", hint=hint)
-        model, words, run_ = load(folder, args.which)
-        config, name = run_.config, str(run_.manifest["data"]["name"])
-        tokens, state = np.asarray(run_.train_tokens), f"{args.which} weights, {run_.state.step} steps"
-        untrained = GPT(model.config, np.random.default_rng([config.seed, 1]))
-        if args.text:
-            text = corpus.load(args.text)
-            tokens, name = ids_of(words, text.text, None), text.name
-    T = args.block_size or min(config.block_size, model.config.block_size)
-    B = args.batch_size or config.batch_size
-    if model.config.block_size < T:
-        raise ConfigError(f"--block-size {T}: the model reads {model.config.block_size} tokens at most", hint="less")
-    if len(tokens) < T + 2:
-        raise DataError(f"{name}: {len(tokens)} tokens are too few for blocks of {T}", hint="a longer text")
-    x, y = get_batch(tokens, B, T, rng)
-    rate = config.lr if args.lr is None else args.lr
-    sizes = model.config
-    about = (
-        f"model   {type(model).__name__}, {state}: {sizes.n_layer} layers, {sizes.n_head} heads, {sizes.n_embd} wide, "
-        f"{model.count_parameters():,} parameters",
-        f"batch   {B} blocks of {T} tokens from {name}",
-        f"steps   {config.optimizer} at a learning rate of {rate:g}",
-    )
-    return Patient(model, untrained, config, x, y, about)
-
-
-def rated(optimizer: Any, lr: float | None) -> Any:
-    """Give an optimizer another learning rate, if one was asked for."""
-    if lr is not None:
-        optimizer.lr = float(lr)
-    return optimizer
 
 
 def lines_of(finding: Finding, width: int) -> list[tuple[str, str]]:
