@@ -52,6 +52,8 @@ def test_vanishing_and_exploding_name_the_block(make, batch, plant):
     (fades,) = debug.gradient_flow(plant(make(layers=3), 1, lambda b, x: b(x) * 1e-4), *batch()).findings()
     (grows,) = debug.gradient_flow(plant(make(layers=3), 2, lambda b, x: b(x) * 1e6), *batch()).findings()
     assert "vanishes" in fades.seen and "most of it in blocks.1" in fades.seen
+    (dam,) = debug.gradient_flow(plant(make(layers=3), 1, lambda b, x: b(x) * 5e-3), *batch()).findings()
+    assert "vanishes" in dam.seen and "most of it in blocks.1" in dam.seen
     assert "explodes" in grows.seen and "most of it in blocks.2" in grows.seen
 
 

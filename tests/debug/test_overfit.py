@@ -25,6 +25,7 @@ def test_the_floor_is_the_entropy_of_what_follows():
     assert debug.lowest_loss(x, y) == pytest.approx((first + second) / 6)
     assert debug.lowest_loss(x, np.where(y == 7, -100, y)) == pytest.approx((first + second) / 5)
     assert debug.lowest_loss(x[:1], y[:1]) == 0
+    assert debug.lowest_loss([[1, 2], [4, 2]], [[2, 5], [2, 6]]) == 0  # the same token after another past
 
 
 def test_rows_that_begin_alike_are_learned_down_to_their_floor(make):
