@@ -7,11 +7,18 @@ import json
 
 import pytest
 
+from tinyllm import kernels
 from tinyllm.cli.debug import Watching, lines_of
 from tinyllm.cli.screen import Screen
 from tinyllm.debug import Finding
 
 QUICK = ["--steps", "3", "--overfit-steps", "80"]
+
+
+@pytest.fixture(autouse=True)
+def on_numpy():
+    with kernels.use("numpy"):  # models this small are quicker without threads
+        yield
 
 
 def test_a_healthy_run_is_fine(tinyllm, trained):
