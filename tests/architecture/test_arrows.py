@@ -25,6 +25,7 @@ ARROWS = {
     "tokenizer": {"kernels"},
     "train": {"nn", "models", "tokenizer", "autograd", "kernels", "generate"},
     "generate": {"models", "tokenizer", "kernels", "autograd"},
+    "debug": {"nn", "models", "autograd", "kernels", "train"},
     "rag": {"tokenizer", "models", "nn", "autograd", "kernels"},
     "client": {"tokenizer"},
     "server": {"generate", "client"},

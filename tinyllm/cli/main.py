@@ -40,6 +40,7 @@ COMMANDS = {
         "explore": "see a model at work: attention, sampling, the cache, in one page",
         "convert": "write a model for transformers or llama.cpp",
         "quantize": "measure what fewer bits a weight cost, and write them",
+        "debug": "find why a model does not learn, with advice",
     },
     "Texts": {
         "tokens": "show how a text is cut into tokens, how many, at what price",

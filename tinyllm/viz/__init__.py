@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .dependency import Feeds, draw_dependencies
     from .dependency_page import dependency_page
     from .explorer import attention_page, attention_panel
+    from .flow import FlowMap, draw_flow, flow_lines
+    from .forest import Forest, draw_forest, forest_lines
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
     from .ladder import Ladder, draw_ladder
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
     from .next_tokens import NextTokens, sampling_panel
+    from .overfit import OverfitCurve, draw_overfit, overfit_lines
     from .panel import Panel, panels_page
     from .scorecard import Scorecard, draw_scorecard
     from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from .terminal import curve, sparkline
     from .tokens import TokenText, tokens_page
     from .tokens_figure import draw_tokens
+    from .units import UnitMap, draw_units, units_lines
+    from .updates import UpdateMap, draw_updates, updates_lines
     from .walk import QueryWalk, draw_walk
 
 _HOMES = {
@@ -48,6 +53,8 @@ _HOMES = {
     "Compression": "compression",
     "Edge": "graph",
     "Feeds": "dependency",
+    "FlowMap": "flow",
+    "Forest": "forest",
     "GradientErrors": "gradient",
     "Graph": "graph",
     "Ladder": "ladder",
@@ -56,6 +63,7 @@ _HOMES = {
     "MergeTrace": "merges",
     "NextTokens": "next_tokens",
     "Node": "graph",
+    "OverfitCurve": "overfit",
     "Panel": "panel",
     "QueryWalk": "walk",
     "Scorecard": "scorecard",
@@ -63,6 +71,8 @@ _HOMES = {
     "Stage": "stack",
     "StepErrors": "steps",
     "TokenText": "tokens",
+    "UnitMap": "units",
+    "UpdateMap": "updates",
     "attention_page": "explorer",
     "attention_panel": "explorer",
     "cache_panel": "cache_cost",
@@ -73,17 +83,25 @@ _HOMES = {
     "draw_bigram": "bigram",
     "draw_compression": "compression",
     "draw_dependencies": "dependency",
+    "draw_flow": "flow",
+    "draw_forest": "forest",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
     "draw_ladder": "ladder",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
+    "draw_overfit": "overfit",
     "draw_scorecard": "scorecard",
     "draw_stack": "stack",
     "draw_step_errors": "steps",
     "draw_tokens": "tokens_figure",
+    "draw_units": "units",
+    "draw_updates": "updates",
     "draw_walk": "walk",
+    "flow_lines": "flow",
+    "forest_lines": "forest",
     "merges_page": "merges",
+    "overfit_lines": "overfit",
     "panels_page": "panel",
     "sampling_panel": "next_tokens",
     "save": "style",
@@ -92,6 +110,8 @@ _HOMES = {
     "stack_page": "stack",
     "staircase": "merges",
     "tokens_page": "tokens",
+    "units_lines": "units",
+    "updates_lines": "updates",
 }
 
 __all__ = [
@@ -102,6 +122,8 @@ __all__ = [
     "Compression",
     "Edge",
     "Feeds",
+    "FlowMap",
+    "Forest",
     "GradientErrors",
     "Graph",
     "Ladder",
@@ -110,6 +132,7 @@ __all__ = [
     "MergeTrace",
     "NextTokens",
     "Node",
+    "OverfitCurve",
     "Panel",
     "QueryWalk",
     "Scorecard",
@@ -117,6 +140,8 @@ __all__ = [
     "Stage",
     "StepErrors",
     "TokenText",
+    "UnitMap",
+    "UpdateMap",
     "attention_page",
     "attention_panel",
     "cache_panel",
@@ -127,17 +152,25 @@ __all__ = [
     "draw_bigram",
     "draw_compression",
     "draw_dependencies",
+    "draw_flow",
+    "draw_forest",
     "draw_gradient_check",
     "draw_graph",
     "draw_ladder",
     "draw_loss",
     "draw_merges",
+    "draw_overfit",
     "draw_scorecard",
     "draw_stack",
     "draw_step_errors",
     "draw_tokens",
+    "draw_units",
+    "draw_updates",
     "draw_walk",
+    "flow_lines",
+    "forest_lines",
     "merges_page",
+    "overfit_lines",
     "panels_page",
     "sampling_panel",
     "save",
@@ -146,6 +179,8 @@ __all__ = [
     "stack_page",
     "staircase",
     "tokens_page",
+    "units_lines",
+    "updates_lines",
 ]
 
 
