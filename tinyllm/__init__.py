@@ -16,7 +16,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = ("autograd", "cli", "generate", "kernels", "models", "nn", "tokenizer", "train", "viz", "errors")
+_ROOMS = ("autograd", "cli", "generate", "interpret", "kernels", "models", "nn", "tokenizer", "train", "viz", "errors")
 _HOMES = {
     "GPT": "models",
     "GPTConfig": "models",
