@@ -89,7 +89,7 @@ def effect(settings: Mapping[str, Any], k: int = 10) -> Effect:
         >>> from tinyllm.generate import Sampling
         >>> z = np.log([0.5, 0.3, 0.1, 0.1])
         >>> found = effect({**tempered(z, [1]), "top_p=0.7": Sampling(top_p=0.7).probabilities(z)}, k=2)
-        >>> found.probabilities.round(3), found.kept, found.rest.round(3) + 0
+        >>> found.probabilities.round(3), found.kept, found.rest.round(3)
         (array([[0.5  , 0.3  ],
                [0.625, 0.375]]), array([4, 2]), array([0.2, 0. ]))
     """
@@ -106,4 +106,5 @@ def effect(settings: Mapping[str, Any], k: int = 10) -> Effect:
         )
     ids = np.argsort(-table[0], kind="stable")[:k]
     shown = table[:, ids]
-    return Effect(list(settings), ids, shown, sums - shown.sum(axis=1), (table > 0).sum(axis=1), entropy(table))
+    rest = np.maximum(sums - shown.sum(axis=1), 0.0)
+    return Effect(list(settings), ids, shown, rest, (table > 0).sum(axis=1), entropy(table))

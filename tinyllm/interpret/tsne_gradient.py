@@ -9,7 +9,7 @@ derivative by y_i counts each pair twice, as ij and as ji, and |y_i - y_j|^2 bri
 
     dL/dy_i = 4 sum_j (p_ij - q_ij) n_ij (y_i - y_j)
 
-p may also have another sum than 1. Then the pull is as many times stronger: early exaggeration hands in 12 p.
+p may also have another sum than 1. Then the pull is as many times stronger: early exaggeration hands in 4 p.
 
 Source: van der Maaten & Hinton 2008, section 3 and appendix A.
 """

@@ -74,8 +74,8 @@ def entropy(p: Array) -> Array:
     """Return the entropy (N,) of rows of probabilities p (N, M), in nats.
 
     Example:
-        >>> entropy(np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])).round(3) + 0
+        >>> entropy(np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])).round(3)
         array([0.693, 0.   ])
     """
     logs = np.log(p, out=np.zeros_like(p), where=p > 0)
-    return -(p * logs).sum(axis=1)
+    return np.maximum(-(p * logs).sum(axis=1), 0.0)  # not -0.0
