@@ -73,7 +73,7 @@ def descent_lines(data: Descent, width: int = 60, height: int = 8, unicode: bool
         >>> print(*descent_lines(data, width=20, height=3, unicode=False), sep="\\n")
         KL(p || q), nats
         2.000 |#
-              |##
+              |#
         0.400 |####
                0 15
     """

@@ -114,14 +114,18 @@ def _fitting(width: float) -> float:
 
 
 def _short(value: float) -> str:
-    """A number in at most six letters: two digits that count, but nothing below a thousandth."""
-    return (
-        "0"
-        if abs(value) < 5e-4
-        else f"{value:.0f}"
-        if abs(value) >= 100
-        else f"{value:.{2 if abs(value) >= 0.1 else 3}f}"
-    )
+    """A number in at most six letters, or nothing for one that is not there.
+
+    Example:
+        >>> [_short(value) for value in (0.0, -0.00031, 0.0123, 1.234, -250.0)]
+        ['0', '-3e-04', '0.012', '1.23', '-250']
+    """
+    size = abs(value)
+    if not np.isfinite(value):
+        return ""
+    if not size or 5e-4 <= size < 1e5:
+        return "0" if not size else f"{value:.{3 if size < 0.1 else 2 if size < 10 else 0}f}"
+    return f"{value:.0e}"
 
 
 def heads_lines(data: HeadTables, width: int = 80, unicode: bool = True) -> list[str]:

@@ -15,6 +15,7 @@ from ..errors import ShapeError
 from .style import AMOUNTS, VERMILION, figure, ink_on, styled, visible
 
 WINDOW = 16  # more columns than this leave no room for words
+_INCHES = 6.3  # about what the table is wide
 _LEVELS = ("·░▒▓█", ".:-=#")  # a fifth of the probability each
 
 
@@ -108,17 +109,11 @@ def draw_lens(data: LensTable) -> Figure:
 def _word(ax: Axes, data: LensTable, layer: int, place: int, p: float, columns: int) -> None:
     """A word and its probability, in the ink that can be read on its color."""
     ink = ink_on(p)
-    longest = max(3, 110 // columns)
     size = min(9.0, 100 / columns)
-    ax.text(
-        place,
-        layer + 0.12,
-        visible(data.said[layer][place], longest),
-        ha="center",
-        va="center",
-        fontsize=size,
-        color=ink,
-    )
+    word = visible(data.said[layer][place], max(3, 110 // columns))
+    wide = sum(0.92 if letter in "MWmw@%" or ord(letter) > 0x2FF else 0.66 for letter in word)  # letters' heights
+    fitting = min(size, 0.95 * 72 * _INCHES / columns / wide)
+    ax.text(place, layer + 0.12, word, ha="center", va="center", fontsize=fitting, color=ink)
     ax.text(place, layer - 0.28, f"{p:.2f}", ha="center", va="center", fontsize=min(6.5, size), color=ink)
     if data.answered(layer, place):
         frame = Rectangle((place - 0.46, layer - 0.45), 0.92, 0.9, fill=False, edgecolor=VERMILION, linewidth=1.8)
