@@ -8,6 +8,7 @@ import pytest
 import tinyllm as tl
 from tinyllm.errors import ConfigError, DTypeError, NaNError, RangeError, ShapeError
 from tinyllm.interpret import logit_lens
+from tinyllm.interpret.lens import _row
 
 
 def probabilities(model, ids):
@@ -58,7 +59,10 @@ def test_answers_can_be_others(model):
     assert lens.decided().max() <= 3
 
 
-def test_ties_go_to_the_lower_id(handmade):
+def test_of_tokens_equally_likely_the_lower_id_comes_first(handmade, rng):
+    logits = rng.integers(0, 4, (200, 30)) + np.where(np.arange(30) % 5 == 0, 9.0, 0.0)  # six stand out, some alike
+    top = _row(logits, 6, np.zeros(200, int), logits)[0]
+    np.testing.assert_array_equal(top, np.argsort(-logits, axis=-1, kind="stable")[:, :6])
     for p in handmade.parameters():
         p.data[...] = 0
     assert logit_lens(handmade, [5, 6], k=3).ids.tolist() == [[[0, 1, 2]] * 2] * 3
