@@ -19,7 +19,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_ROOMS = ("autograd", "cli", "debug", "generate", "kernels", "models", "nn", "tokenizer", "train", "viz", "errors")
+_ROOMS = (
+    *("autograd", "cli", "debug", "generate", "interpret", "kernels", "models", "nn", "tokenizer", "train", "viz"),
+    "errors",
+)
 _HOMES = {
     "GPT": "models",
     "GPTConfig": "models",

@@ -23,6 +23,7 @@ ARROWS = {
     "nn": {"autograd", "kernels"},
     "models": {"nn", "autograd", "kernels"},
     "tokenizer": {"kernels"},
+    "interpret": {"nn", "models", "autograd", "kernels"},
     "train": {"nn", "models", "tokenizer", "autograd", "kernels", "generate"},
     "generate": {"models", "tokenizer", "kernels", "autograd"},
     "debug": {"nn", "models", "autograd", "kernels", "train"},

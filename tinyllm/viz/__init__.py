@@ -22,18 +22,23 @@ if TYPE_CHECKING:
     from .compression import Compression, draw_compression
     from .dependency import Feeds, draw_dependencies
     from .dependency_page import dependency_page
+    from .descent import Descent, descent_lines, draw_descent
+    from .distributions import Distributions, distribution_lines, draw_distributions
     from .explorer import attention_page, attention_panel
     from .flow import FlowMap, draw_flow, flow_lines
     from .forest import Forest, draw_forest, forest_lines
     from .gradient import GradientErrors, draw_gradient_check
     from .graph import Edge, Graph, Node, draw_graph
+    from .heads import HeadTables, draw_heads, heads_lines
     from .ladder import Ladder, draw_ladder
+    from .lens import LensTable, draw_lens, lens_lines
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
     from .next_tokens import NextTokens, sampling_panel
     from .overfit import OverfitCurve, draw_overfit, overfit_lines
     from .panel import Panel, panels_page
+    from .scatter import Scatter, draw_scatter, scatter_lines
     from .scorecard import Scorecard, draw_scorecard
     from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
     from .steps import StepErrors, draw_step_errors
@@ -51,13 +56,17 @@ _HOMES = {
     "Bigram": "bigram",
     "CacheCost": "cache_cost",
     "Compression": "compression",
+    "Descent": "descent",
+    "Distributions": "distributions",
     "Edge": "graph",
     "Feeds": "dependency",
     "FlowMap": "flow",
     "Forest": "forest",
     "GradientErrors": "gradient",
     "Graph": "graph",
+    "HeadTables": "heads",
     "Ladder": "ladder",
+    "LensTable": "lens",
     "LossCurve": "loss",
     "Merge": "merges",
     "MergeTrace": "merges",
@@ -66,6 +75,7 @@ _HOMES = {
     "OverfitCurve": "overfit",
     "Panel": "panel",
     "QueryWalk": "walk",
+    "Scatter": "scatter",
     "Scorecard": "scorecard",
     "StackMap": "stack",
     "Stage": "stack",
@@ -78,19 +88,26 @@ _HOMES = {
     "cache_panel": "cache_cost",
     "curve": "terminal",
     "dependency_page": "dependency_page",
+    "descent_lines": "descent",
+    "distribution_lines": "distributions",
     "draw_attention": "attention",
     "draw_beside": "beside",
     "draw_bigram": "bigram",
     "draw_compression": "compression",
     "draw_dependencies": "dependency",
+    "draw_descent": "descent",
+    "draw_distributions": "distributions",
     "draw_flow": "flow",
     "draw_forest": "forest",
     "draw_gradient_check": "gradient",
     "draw_graph": "graph",
+    "draw_heads": "heads",
     "draw_ladder": "ladder",
+    "draw_lens": "lens",
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
     "draw_overfit": "overfit",
+    "draw_scatter": "scatter",
     "draw_scorecard": "scorecard",
     "draw_stack": "stack",
     "draw_step_errors": "steps",
@@ -100,11 +117,14 @@ _HOMES = {
     "draw_walk": "walk",
     "flow_lines": "flow",
     "forest_lines": "forest",
+    "heads_lines": "heads",
+    "lens_lines": "lens",
     "merges_page": "merges",
     "overfit_lines": "overfit",
     "panels_page": "panel",
     "sampling_panel": "next_tokens",
     "save": "style",
+    "scatter_lines": "scatter",
     "sparkline": "terminal",
     "stack_lines": "stack",
     "stack_page": "stack",
@@ -120,13 +140,17 @@ __all__ = [
     "Bigram",
     "CacheCost",
     "Compression",
+    "Descent",
+    "Distributions",
     "Edge",
     "Feeds",
     "FlowMap",
     "Forest",
     "GradientErrors",
     "Graph",
+    "HeadTables",
     "Ladder",
+    "LensTable",
     "LossCurve",
     "Merge",
     "MergeTrace",
@@ -135,6 +159,7 @@ __all__ = [
     "OverfitCurve",
     "Panel",
     "QueryWalk",
+    "Scatter",
     "Scorecard",
     "StackMap",
     "Stage",
@@ -147,19 +172,26 @@ __all__ = [
     "cache_panel",
     "curve",
     "dependency_page",
+    "descent_lines",
+    "distribution_lines",
     "draw_attention",
     "draw_beside",
     "draw_bigram",
     "draw_compression",
     "draw_dependencies",
+    "draw_descent",
+    "draw_distributions",
     "draw_flow",
     "draw_forest",
     "draw_gradient_check",
     "draw_graph",
+    "draw_heads",
     "draw_ladder",
+    "draw_lens",
     "draw_loss",
     "draw_merges",
     "draw_overfit",
+    "draw_scatter",
     "draw_scorecard",
     "draw_stack",
     "draw_step_errors",
@@ -169,11 +201,14 @@ __all__ = [
     "draw_walk",
     "flow_lines",
     "forest_lines",
+    "heads_lines",
+    "lens_lines",
     "merges_page",
     "overfit_lines",
     "panels_page",
     "sampling_panel",
     "save",
+    "scatter_lines",
     "sparkline",
     "stack_lines",
     "stack_page",

@@ -96,6 +96,17 @@ def note(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GRAY)
 
 
+def ink_on(share: float) -> str:
+    """Return the ink that can be read on the color of an amount, a share of the scale from 0 to 1.
+
+    Example:
+        >>> ink_on(0.1), ink_on(0.9)
+        ('white', 'black')
+    """
+    red, green, blue, _ = matplotlib.colormaps[AMOUNTS](min(max(share, 0.0), 1.0))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.45 else "white"
+
+
 def save(fig: Figure, path: str | os.PathLike[str]) -> Path:
     """Write a figure to a file, the same bytes every time; the ending of the name chooses the format.
 
