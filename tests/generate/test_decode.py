@@ -100,6 +100,30 @@ def test_a_text_may_be_read_in_several_pieces_and_cut_back(kind):
     np.testing.assert_allclose(decoder.prefill(ids), whole, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "modern", "window"])
+def test_some_texts_go_on_while_others_stay(kind):
+    """Every row is read at its own pace, in any order of rows; what is forgotten begins again."""
+    model, ids, rng = made(kind, np.float64), ids_of(5), np.random.default_rng(6)
+    with tl.no_grad():
+        full = model(ids).data
+    decoder, at = Decoder(model, batch=5), np.zeros(5, int)
+    for turn in range(40):
+        rows = rng.permutation(5)[: rng.integers(1, 6)]
+        if turn % 7 == 6:
+            decoder.forget(rows)
+            at[rows] = 0
+        else:
+            n = rng.integers(1, 4)
+            rows = rows[at[rows] + n <= T]
+            if not len(rows):
+                continue
+            new = np.stack([ids[row, at[row] : at[row] + n] for row in rows])
+            got = decoder.step(new[:, 0], rows) if n == 1 else decoder.prefill(new, rows=rows.tolist())
+            at[rows] += n
+            np.testing.assert_allclose(got, full[rows, at[rows] - 1], rtol=0, atol=1e-12 * np.abs(full).max())
+        np.testing.assert_array_equal(decoder.cache.lengths, at)
+
+
 def test_dropout_is_off_and_no_graph_is_made():
     model, ids = made("gpt2", dropout=0.5), ids_of(1)
     quiet = Decoder(model).prefill(ids)
@@ -169,20 +193,38 @@ def test_what_8_and_4_bits_cost_a_trained_model():
 # a text that grows
 
 
-def test_only_what_is_new_is_read(monkeypatch):
-    model, read = made("modern"), []
-    reading = Reading(Decoder(model))
-    inside = reading.decoder._read
-    monkeypatch.setattr(reading.decoder, "_read", lambda ids: read.append(ids.shape[1]) or inside(ids))
+@pytest.fixture
+def reading(monkeypatch):
+    """A Reading of a small model that notes how many tokens it reads: ``reading.read``."""
+    reading = Reading(Decoder(made("modern")))
+    inside, reading.read = reading.decoder._read, []
+    monkeypatch.setattr(
+        reading.decoder, "_read", lambda ids, rows: reading.read.append(ids.shape[1]) or inside(ids, rows)
+    )
+    return reading
+
+
+def test_only_what_is_new_is_read(reading):
+    model = made("modern")
     text = ids_of(1, T + 2)[0].tolist()
-    for end in (4, 5, 8, T):
-        reading(text[:end])
-    assert read == [4, 1, 3, T - 8]
-    del read[:]
-    for ids in (text[1 : T + 1], text[2 : T + 2], text[2 : T + 2], text[2:5]):  # cut at the front, the same, shorter
-        with tl.no_grad():
+    other = [(token + 1) % V for token in text]
+    asked = [text[:4], text[:5], text[:8], text[:T]]  # it grows
+    asked += [text[1 : T + 1], text[2 : T + 2]]  # cut at the front: every position has changed
+    asked += [text[2 : T + 2], text[2:6]]  # the same, and shorter: the last token is read, for its logits
+    asked += [text[2:6] + other[6:9], text[2:5] + other[5:10], other[:3]]  # other ends, and nothing in common
+    with tl.no_grad():
+        for ids in asked:
             np.testing.assert_allclose(reading(ids), model(np.array([ids])).data[0, -1], rtol=0, atol=1e-4)
-    assert read == [T, T, T, 3]
+    assert reading.read == [4, 1, 3, T - 8, T, T, 1, 1, 3, 5, 3]
+
+
+def test_after_an_error_a_text_is_read_as_if_it_had_not_been_asked_for(reading):
+    text = ids_of(1)[0].tolist()
+    expected = reading(text[:6])
+    with pytest.raises(RangeError):
+        reading([*text[:4], V, 1])
+    np.testing.assert_allclose(reading(text[:6]), expected, rtol=0, atol=1e-6)
+    assert reading.read == [6, 2]
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "modern"])
@@ -223,6 +265,11 @@ def test_what_is_asked_for_in_vain():
     for lengths in ([1, 4], [0, 1], [1]):
         with pytest.raises(RangeError, match="from 1 to T=3"):
             decoder.prefill(np.ones((2, 3), int), np.array(lengths))
+    for rows in ([2], [-1], [0, 0], [[0]], [0.0], 0, []):
+        with pytest.raises(RangeError, match="not distinct places of a batch of 2"):
+            decoder.step(np.array([1]), rows)
+    with pytest.raises(ShapeError, match=r"not \(B, T\) with B=1"):
+        decoder.prefill(np.ones((2, 1), int), rows=[1])
     assert decoder.cache.lengths.tolist() == [0, 0]  # nothing of all this was read
 
 
@@ -261,7 +308,7 @@ def test_bytes_are_counted():
     cache = KVCache(L=2, B=2, K=3, S=7, D=5)
     cache.extend(4)
     assert cache.bytes_read() == 2 * 2 * 3 * 5 * 4 * (4 + 4)
-    assert cache.bytes_read(window=3) == 2 * 2 * 3 * 5 * 4 * (3 + 3)
+    assert cache.bytes_read([3, 3]) == 2 * 2 * 3 * 5 * 4 * (3 + 3)
     model = made("gpt2")
     matrices = sum(p.data.nbytes for name, p in model.named_parameters() if "norm" not in name and "wpe" not in name)
     assert Decoder(model).bytes_per_token == matrices
@@ -269,6 +316,18 @@ def test_bytes_are_counted():
     eight = Decoder(model, "int8")
     biases = sum(p.data.nbytes for name, p in model.named_parameters() if p.ndim == 1 and "norm" not in name)
     assert eight.bytes_per_token == (matrices - biases) * 36 // 128 + biases
+
+
+def test_memory_is_counted():
+    model = made("gpt2")
+    parameters = sum(p.data.nbytes for name, p in model.named_parameters() if "norm" not in name)
+    cache = 2 * 3 * 2 * 4 * T * 8 * 4  # keys and values, L, B, K, S, D, bytes
+    assert Decoder(model, batch=2).nbytes == parameters + cache
+    assert Decoder(model, batch=2, max_length=1).nbytes == parameters + cache // T
+    eight = Decoder(model, "int8", batch=2)
+    assert (
+        eight.nbytes == eight.bytes_per_token * 2 + model.wte.weight.data.nbytes + model.wpe.weight.data.nbytes + cache
+    )
 
 
 def test_matrices_side_by_side_hold_the_same():

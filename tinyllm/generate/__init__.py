@@ -5,7 +5,8 @@ from __future__ import annotations
 from .beam import Beam, Branching, beam_search
 from .cache import KVCache
 from .choices import entropy, logit_bias, min_p, repetition_penalty, top_p, typical
-from .decode import Decoder
+from .continuous import Batch
+from .decode import Decoder, decodable
 from .likelihood import Likelihood, likelihood, perplexity, token_log_probabilities
 from .sample import apply_temperature, generate, next_token, prompt_ids, sample, stream, top_k
 from .setting import Sampling
@@ -13,6 +14,7 @@ from .speculate import Speculation, Trailing
 from .stops import Stops, until
 
 __all__ = [
+    "Batch",
     "Beam",
     "Branching",
     "Decoder",
@@ -24,6 +26,7 @@ __all__ = [
     "Trailing",
     "apply_temperature",
     "beam_search",
+    "decodable",
     "entropy",
     "generate",
     "likelihood",

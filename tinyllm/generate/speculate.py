@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, DataError, RangeError
-from .decode import Decoder
+from .decode import Decoder, shared
 from .sample import sample
 from .setting import Sampling
 
@@ -160,7 +160,7 @@ class Trailing(Decoder):
     Of each text it reads what does not begin as the one before, and the last n tokens.
 
     Args:
-        model: a GPT of any preset.
+        model: a GPT of any preset, or a Llama of any family.
         weights: "float32", "int8", "int4", "int4x8"; None for the model's own dtype.
 
     Raises:
@@ -188,18 +188,17 @@ class Trailing(Decoder):
                 f"Trailing: the text has {len(ids)} tokens, the model reads {self.config.block_size}",
                 hint="a shorter prompt, or fewer max_tokens",
             )
-        new = self._checked(np.array([ids]), axes=2)
-        pairs = zip(self.ids, ids[: len(ids) - n], strict=False)
-        known = next((i for i, (old, now) in enumerate(pairs) if old != now), min(len(self.ids), len(ids) - n))
+        new = self._checked(np.array([ids]), self.cache.rows(), axes=2)
+        known = min(shared(self.ids, ids), len(ids) - n)
         self.cache.truncate(known)
         x = self._read(new[:, known:])  # (1, T - known, C)
         self.ids = list(ids)
         logits: Array = self._logits(x[0, -n:])
         return logits
 
-    def reset(self) -> None:
+    def forget(self, rows: Any = None) -> None:
         """Forget the text."""
-        super().reset()
+        super().forget(rows)
         self.ids = []
 
 
