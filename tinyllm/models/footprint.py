@@ -82,10 +82,7 @@ def footprint(config: GPTConfig | LlamaConfig, context: int | None = None, batch
         raise ConfigError(f"plan: context is {context!r}", hint=f"1 to {config.block_size:,}, the model's positions")
     if type(batch) is not int or batch < 1:
         raise ConfigError(f"plan: batch is {batch!r}", hint="1 or more")
-    if isinstance(config, LlamaConfig):
-        parameters = sum(math.prod(shape) for entry in llama_names(config) for shape in entry.shapes)
-    else:
-        parameters = count_params(config)
+    parameters = count(config)
     matrices = _matrices(config)
     # while one is rounded: its blocks over their scales, their signs, what was rounded, and two smaller ones
     largest = max(rows * -(-width // BLOCK) * BLOCK * (4.5 if joined else 3.5) for rows, width, joined in matrices)
@@ -98,6 +95,18 @@ def footprint(config: GPTConfig | LlamaConfig, context: int | None = None, batch
     cache = 2 * config.n_layer * batch * config.n_kv_head * T * config.head_size * FLOAT
     model = parameters * FLOAT
     return Footprint(parameters, T, batch, model, copies, making, cache, _activations(config, T, batch))
+
+
+def count(config: GPTConfig | LlamaConfig) -> int:
+    """Count the parameters of a model; a tied head counts once.
+
+    Example:
+        >>> count(LlamaConfig("llama", 128256, n_kv_head=8, n_hidden=14336))
+        8030261248
+    """
+    if isinstance(config, LlamaConfig):
+        return sum(math.prod(shape) for entry in llama_names(config) for shape in entry.shapes)
+    return count_params(config)
 
 
 def _matrices(config: GPTConfig | LlamaConfig) -> list[tuple[int, int, bool]]:

@@ -29,6 +29,7 @@ from .gpt import GPT
 from .gpt2_config import GPT2Config
 from .llama import Llama
 from .llama_config import LlamaConfig
+from .memory import refuse_unloadable
 from .names import Shape, blank, listed
 from .on_demand import OnDemand
 from .permute import half_to_pairs, pairs_to_half
@@ -53,6 +54,7 @@ def load_gguf(path: str | Path, dtype: Any = np.float32) -> tuple[GPT, dict[str,
     Raises:
         CheckpointError: the file cannot be read, is damaged, holds an architecture or values that are not known here,
             or its tensors are not those of the model that it describes.
+        MemoryShortError: the model is larger than the memory that is free.
 
     Example:
         >>> import tempfile
@@ -71,6 +73,7 @@ def load_gguf(path: str | Path, dtype: Any = np.float32) -> tuple[GPT, dict[str,
     file = parse_gguf(data, path.name)
     try:
         config = config_of(file)
+        refuse_unloadable(config, dtype)
         model: GPT = blank(Llama if isinstance(config, LlamaConfig) else GPT, config, dtype)
         own = {name: p.data for name, p in model.named_parameters()}
         for entry in gguf_names(config):

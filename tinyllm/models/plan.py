@@ -8,7 +8,6 @@ told.refuse_if_too_large()        # or an error that says what would fit
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -27,13 +26,12 @@ from .gguf_config import read_config
 from .gpt2_config import GPT2Config
 from .llama2c_model import config_of
 from .llama_config import LlamaConfig
+from .memory import free_memory, in_bytes
 from .weights_at import weights_at
 
 Config = GPTConfig | LlamaConfig
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHORTEST = 16  # tokens; who has memory for fewer needs another model
-_MEMINFO = Path("/proc/meminfo")
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
@@ -137,36 +135,6 @@ def plan(path: str | Path, context: int | None = None, batch: int = 1) -> Plan:
     config, stored = _of_run(path) if (path / "manifest.json").is_file() else _of_file(path)
     family = config.family if isinstance(config, LlamaConfig) else "gpt2" if config.position == "learned" else "llama"
     return Plan(path.name, family, config, stored, footprint(config, context, batch))
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that are free now, or become so when somebody asks.
-
-    Example:
-        >>> free_memory() > 0
-        True
-    """
-    try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-        told = dict(line.split(":", 1) for line in lines)
-        return int(told["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-        return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def in_bytes(count: int) -> str:
-    """Write a number of bytes with three digits.
-
-    Example:
-        >>> [in_bytes(count) for count in (7, 1234, 32_121_044_992)]
-        ['7 B', '1.23 kB', '32.1 GB']
-    """
-    value, power = float(count), 0
-    while value >= 999.5 and power < len(_UNITS) - 1:
-        value, power = value / 1000, power + 1
-    digits = 0 if power == 0 or value >= 99.95 else 1 if value >= 9.995 else 2
-    return f"{value:.{digits}f} {_UNITS[power]}"
 
 
 def _of_file(path: Path) -> tuple[Config, int]:
