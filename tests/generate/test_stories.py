@@ -67,9 +67,8 @@ def test_the_golden_text_is_what_it_should_be(golden):
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
 def test_cached(model, tokenizer, golden, backend):
     with kernels.use(backend):
-        for weights in (None, "float32"):
-            found = greedy(Reading(Decoder(model, weights)), [BOS], STEPS)
-            assert spelled(tokenizer, found) == golden
+        found = greedy(Reading(Decoder(model)), [BOS], STEPS)
+        assert spelled(tokenizer, found) == golden
 
 
 @pytest.mark.parametrize("backend", kernels.BACKENDS)
@@ -105,7 +104,7 @@ def test_in_a_batch(model, tokenizer, golden, ids, backend):
 
 
 def test_with_a_prefilled_beginning(model, tokenizer, golden, ids):
-    for begun in (2, 9, 60, STEPS):
+    for begun in (2, 60, STEPS):
         assert spelled(tokenizer, greedy(Reading(Decoder(model)), ids[:begun], STEPS + 1 - begun)) == golden
     reading = Reading(Decoder(model))
     reading([*ids[:100], 7, 8, 9])  # a text with another end, of which the beginning stays

@@ -79,7 +79,7 @@ class Batch:
         decoder.reset()
         self._texts: dict[int, _Text] = {}  # all that are not over, by their tickets
         self._waiting: deque[_Text] = deque()
-        self._free = list(range(len(decoder.cache.lengths)))
+        self._places: list[_Text | None] = [None] * len(decoder.cache.lengths)
         self._chosen_from: deque[tuple[_Text, Array]] = deque()  # logits that no token has been chosen from yet
         self._said: list[tuple[int, int]] = []
         self._tickets = 0
@@ -147,7 +147,7 @@ class Batch:
             self._waiting.remove(text)
             return
         self.decoder.forget([text.row])
-        self._free.append(text.row)
+        self._places[text.row] = None
         self._chosen_from = deque(pair for pair in self._chosen_from if pair[0] is not text)
 
     def __contains__(self, ticket: int) -> bool:
@@ -161,7 +161,7 @@ class Batch:
     def _read(self) -> list[tuple[_Text, Array]]:
         """Read what is new of every text; return the logits of those that have a place."""
         S = self.decoder.cache.keys.shape[3]
-        going = sorted((text for text in self._texts.values() if text.row is not None), key=lambda text: text.row or 0)
+        going = [text for text in self._places if text is not None]
         fits = [text for text in going if len(text.ids) <= S]
         found = []
         if fits:
@@ -173,13 +173,13 @@ class Batch:
     def _admitted(self) -> list[_Text]:
         """Give the empty places to texts that wait, in the order in which they came."""
         admitted = []
-        while self._waiting and (self._free or self._waiting[0].over):
+        while self._waiting and (None in self._places or self._waiting[0].over):
             text = self._waiting.popleft()
             if text.over:  # it was not to have any token at all
                 del self._texts[text.ticket]
                 continue
-            text.row = min(self._free)
-            self._free.remove(text.row)
+            text.row = self._places.index(None)
+            self._places[text.row] = text
             admitted.append(text)
         return admitted
 
