@@ -11,6 +11,8 @@ import tinyllm as tl
 from tinyllm.cli.opening import open_writer
 from tinyllm.errors import ConfigError, TinyLLMError
 from tinyllm.models import Llama, LlamaConfig
+from tinyllm.models.bert import Bert
+from tinyllm.models.bert_config import BertConfig
 from tinyllm.tokenizer import ByteTokenizer
 
 SIZES = {"vocab_size": 256, "block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8, "n_hidden": 16}
@@ -41,6 +43,9 @@ def test_what_cannot_write(model, tmp_path):
     tl.save(model, None, tmp_path / "dumb")
     with pytest.raises(ConfigError, match="no tokenizer is beside the weights"):
         open_writer(str(tmp_path / "dumb"))
+    tl.save(Bert(BertConfig(**SIZES), np.random.default_rng(0)), None, tmp_path / "bert")
+    with pytest.raises(ConfigError, match="a Bert does not write texts"):
+        open_writer(str(tmp_path / "bert"))
     (tmp_path / "empty").mkdir()
     for name in ("empty", "nothing"):
         with pytest.raises(TinyLLMError, match=name):
