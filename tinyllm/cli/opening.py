@@ -36,7 +36,7 @@ def opened(args: argparse.Namespace, words: bool = True) -> tuple[Any, Tokenizer
         words: can nothing be done without a tokenizer?
 
     Raises:
-        ConfigError: there is no tokenizer, or ``--which`` was said of what is no run.
+        ConfigError: there is no tokenizer, the model writes no texts, or ``--which`` was said of what is no run.
         CheckpointError, DataError: as for ``tl.load``.
     """
     path = Path(args.model).expanduser()
@@ -51,6 +51,11 @@ def opened(args: argparse.Namespace, words: bool = True) -> tuple[Any, Tokenizer
         from ..pretrained import load
 
         model, found = load(args.model, tokenizer=args.tokenizer)
+    from ..models import GPT
+
+    if not isinstance(model, GPT):
+        what = f"{args.model}: a {type(model).__name__} does not write texts"
+        raise ConfigError(what, hint="a GPT-2, Llama, Mistral or Qwen")
     if found is None and words:
         raise ConfigError(f"{args.model}: there is no tokenizer beside the weights", hint="--tokenizer FILE")
     return model, found  # type: ignore[return-value]
