@@ -84,7 +84,7 @@ class _Respelled(Mapping[str, Any]):
         given = self.names[name]
         told = getattr(self.arrays, "about", None)
         if told:
-            return told(given)  # type: ignore[no-any-return]
+            return told(given)
         array = np.asarray(self.arrays[given])
         return array.shape, array.dtype.name
 
