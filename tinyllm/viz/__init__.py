@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .heads import HeadTables, draw_heads, heads_lines
     from .ladder import Ladder, draw_ladder
     from .lens import LensTable, draw_lens, lens_lines
+    from .lens_page import LensWords, lens_panel
     from .loss import LossCurve, draw_loss
     from .merges import Merge, MergeTrace, merges_page, staircase
     from .merges_figure import draw_merges
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .overfit import OverfitCurve, draw_overfit, overfit_lines
     from .panel import Panel, panels_page
     from .scatter import Scatter, draw_scatter, scatter_lines
+    from .scatter_page import TokenMap, map_panel
     from .scorecard import Scorecard, draw_scorecard
     from .stack import StackMap, Stage, draw_stack, stack_lines, stack_page
     from .steps import StepErrors, draw_step_errors
@@ -67,6 +69,7 @@ _HOMES = {
     "HeadTables": "heads",
     "Ladder": "ladder",
     "LensTable": "lens",
+    "LensWords": "lens_page",
     "LossCurve": "loss",
     "Merge": "merges",
     "MergeTrace": "merges",
@@ -80,6 +83,7 @@ _HOMES = {
     "StackMap": "stack",
     "Stage": "stack",
     "StepErrors": "steps",
+    "TokenMap": "scatter_page",
     "TokenText": "tokens",
     "UnitMap": "units",
     "UpdateMap": "updates",
@@ -119,6 +123,8 @@ _HOMES = {
     "forest_lines": "forest",
     "heads_lines": "heads",
     "lens_lines": "lens",
+    "lens_panel": "lens_page",
+    "map_panel": "scatter_page",
     "merges_page": "merges",
     "overfit_lines": "overfit",
     "panels_page": "panel",
@@ -151,6 +157,7 @@ __all__ = [
     "HeadTables",
     "Ladder",
     "LensTable",
+    "LensWords",
     "LossCurve",
     "Merge",
     "MergeTrace",
@@ -164,6 +171,7 @@ __all__ = [
     "StackMap",
     "Stage",
     "StepErrors",
+    "TokenMap",
     "TokenText",
     "UnitMap",
     "UpdateMap",
@@ -203,6 +211,8 @@ __all__ = [
     "forest_lines",
     "heads_lines",
     "lens_lines",
+    "lens_panel",
+    "map_panel",
     "merges_page",
     "overfit_lines",
     "panels_page",
