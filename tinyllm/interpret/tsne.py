@@ -101,10 +101,11 @@ def tsne(
         raise ConfigError(f"tsne: start {Y.shape} for {len(x)} points in {k} dimensions")
     exaggerated = min(100, steps // 4) if exaggeration > 1 else 0
     measured, losses = [0], [tsne_loss(P, Y)]
+    pulled = P * exaggeration
     velocity, gains = np.zeros_like(Y), np.ones_like(Y)
     for step in range(1, steps + 1):
         early = step <= exaggerated
-        dY = tsne_grad(P * exaggeration if early else P, Y)
+        dY = tsne_grad(pulled if early else P, Y)
         turned = dY * velocity > 0  # the velocity points uphill: slower along this axis, else a little faster
         gains = np.maximum(np.where(turned, gains * 0.8, gains + 0.2), 0.01)
         velocity = (0.5 if early else 0.8) * velocity - (rate / exaggeration if early else rate) * gains * dY

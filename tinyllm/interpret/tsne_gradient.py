@@ -35,7 +35,9 @@ def tsne_grad(P: Array, Y: Array) -> Array:
                [0., 0.]])
     """
     n = affinities(Y)
-    pull = (P - n / n.sum()) * n  # (N, N)
+    pull = n * (-1 / n.sum())  # -q (N, N); from here in place, since making arrays takes longer than filling them
+    pull += P
+    pull *= n
     return 4 * (pull.sum(axis=1)[:, None] * Y - pull @ Y)
 
 
@@ -76,6 +78,11 @@ def affinities(Y: Array) -> Array:
     Its tails are heavy, so that points which are only moderately near in many dimensions find room in two.
     """
     square = (Y * Y).sum(axis=1)
-    n = 1 / (1 + np.maximum(square[:, None] + square - 2 * (Y @ Y.T), 0))
+    n = Y @ Y.T  # (N, N), and in place from here
+    n *= -2
+    n += square[:, None]
+    n += square + 1
+    np.maximum(n, 1, out=n)  # rounding must not make a distance negative
+    np.reciprocal(n, out=n)
     np.fill_diagonal(n, 0)
     return n
