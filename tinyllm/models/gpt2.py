@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -82,9 +82,9 @@ class _Respelled(Mapping[str, Any]):
     def about(self, name: str) -> tuple[Shape, str]:
         """Return the shape and the type of a tensor, without reading it where that is possible."""
         given = self.names[name]
-        told = getattr(self.arrays, "about", None)
+        told: Callable[[str], tuple[Shape, str]] | None = getattr(self.arrays, "about", None)
         if told:
-            return told(given)  # type: ignore[no-any-return]
+            return told(given)
         array = np.asarray(self.arrays[given])
         return array.shape, array.dtype.name
 

@@ -160,7 +160,7 @@ def described(model: Any) -> tuple[dict[str, Any], dict[str, Array]]:
         ConfigError: nothing that transformers knows is like this model.
     """
     if isinstance(model, Bert):
-        return model.config.to_json(), model.to_arrays()
+        return {**model.config.to_json(), "architectures": ["BertModel"]}, model.to_arrays()  # whatever head it had
     if not isinstance(model, GPT):
         raise ConfigError(f"save_model: a {type(model).__name__} is no model", hint="a GPT, a Llama or a Bert")
     unsaid = dict.fromkeys(MARKS[:2])  # where these are absent, transformers takes ids of its own
