@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinyllm.errors import ConfigError
-from tinyllm.models.config_json import dtype_of, read_object, refuse_what_changes_the_math
+from tinyllm.models.config_json import dtype_of, read_object, refuse_huge, refuse_what_changes_the_math
 
 
 def test_a_key_that_changes_the_math_is_refused_unless_it_is_read_or_not_in_use():
@@ -16,6 +16,14 @@ def test_a_key_that_changes_the_math_is_refused_unless_it_is_read_or_not_in_use(
         refuse_what_changes_the_math({"residual_multiplier": 0.2}, {"rope_theta"})
     with pytest.raises(ConfigError, match="sees the future"):
         refuse_what_changes_the_math({"is_causal": False}, ())
+
+
+@pytest.mark.parametrize("key", ["n_layer", "num_hidden_layers", "vocab_size", "max_position_embeddings"])
+def test_sizes_that_no_model_has(key):
+    refuse_huge({key: 4096, "other": 10**40})
+    for size in (10**30, float("inf")):
+        with pytest.raises(ConfigError, match=f"config.json: {key} is "):
+            refuse_huge({key: size})
 
 
 def test_the_type_in_either_spelling():

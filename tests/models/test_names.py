@@ -7,7 +7,16 @@ import pytest
 
 from tinyllm import nn
 from tinyllm.errors import CheckpointError
-from tinyllm.models.names import Renamed, blank, give, listed, refuse_another_head, refuse_other_names, take
+from tinyllm.models.names import (
+    Renamed,
+    blank,
+    give,
+    listed,
+    refuse_another_head,
+    refuse_other_names,
+    refuse_other_shapes,
+    take,
+)
 
 ENTRIES = [Renamed("weight", ("a", "b"), ((2, 3), (3, 3)), turned=True), Renamed("bias", ("c",), ((5,),))]
 
@@ -27,15 +36,26 @@ def test_parts_are_rows_on_their_side(layer):
 def test_take_undoes_give(layer):
     other = nn.Linear(3, 5, rng=np.random.default_rng(1))
     arrays = {name: array.astype(np.float16).astype(np.float64) for name, array in give(other, ENTRIES).items()}
-    take(layer, ENTRIES, arrays, "Toy")
+    take(layer, ENTRIES, arrays)
     np.testing.assert_array_equal(layer.weight.data, other.weight.data.astype(np.float16))
     assert layer.weight.data.dtype == np.float32
 
 
-def test_take_lists_what_does_not_fit(layer):
+def test_shapes_that_do_not_fit_are_listed():
     arrays = {"a": np.ones((2, 3)), "b": np.ones((3, 3), int), "c": np.ones(5)}
-    with pytest.raises(CheckpointError, match=r"Toy: 2 tensors .*: a \(2, 3\) float64, not \(3, 2\), b \(3, 3\) int64"):
-        take(layer, ENTRIES, arrays, "Toy")
+    match = r"Toy: 2 tensors .*: a \(2, 3\) float64, not \(3, 2\), b \(3, 3\) int64, not \(3, 3\)"
+    with pytest.raises(CheckpointError, match=match):
+        refuse_other_shapes(ENTRIES, arrays, "Toy")
+    refuse_other_shapes(ENTRIES, {"a": np.ones((3, 2)), "b": np.ones((3, 3)), "c": np.ones(5)}, "Toy")
+
+
+def test_shapes_are_taken_from_who_knows_them_without_reading():
+    class Told(dict):
+        def about(self, name):
+            return {"a": (3, 2), "b": (3, 3), "c": (6,)}[name], "float16"
+
+    with pytest.raises(CheckpointError, match=r"1 tensors .*: c \(6,\) float16, not \(5,\)"):
+        refuse_other_shapes(ENTRIES, Told(), "Toy")
 
 
 def test_names_that_do_not_fit():

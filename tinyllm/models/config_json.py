@@ -14,6 +14,12 @@ MATH = (
     *("rope", "rotary", "alibi", "partial", "norm", "bias", "residual", "expert", "window", "chunk", "clip"),
     *("scale", "scaling", "multiplier", "softcap", "quantization", "is_encoder_decoder", "cross_attention"),
 )
+LAYERS = ("n_layer", "num_hidden_layers")
+LENGTHS = (
+    *("vocab_size", "n_positions", "n_embd", "n_head", "n_inner", "hidden_size", "intermediate_size", "head_dim"),
+    *("num_attention_heads", "num_key_value_heads", "max_position_embeddings", "type_vocab_size"),
+)
+MOST_LAYERS, LONGEST = 4096, (1 << 31) - 1
 UNCHANGED: tuple[Any, ...] = (None, False, 0, 1, "", [], {})  # values by which such a key says that it is not in use
 
 
@@ -39,6 +45,24 @@ def refuse_what_changes_the_math(values: Mapping[str, Any], read: Collection[str
             raise ConfigError(f"config.json: {key}={value!r} changes the model, and is not understood here")
     if values.get("is_causal") is False:
         raise ConfigError("config.json: is_causal=False sees the future, and only the past is known here")
+
+
+def refuse_huge(values: Mapping[str, Any]) -> None:
+    """Refuse sizes that no model has, before anything is made or counted that is so large.
+
+    Raises:
+        ConfigError: there is such a size.
+
+    Example:
+        >>> refuse_huge({"n_layer": 10**12})
+        Traceback (most recent call last):
+            ...
+        tinyllm.errors.ConfigError: E-CONFIG config.json: n_layer is 1,000,000,000,000. Try: 4,096 at most
+    """
+    for keys, most in ((LAYERS, MOST_LAYERS), (LENGTHS, LONGEST)):
+        for key in keys:
+            if isinstance(values.get(key), (int, float)) and values[key] > most:
+                raise ConfigError(f"config.json: {key} is {values[key]:,}", hint=f"{most:,} at most")
 
 
 def dtype_of(values: Mapping[str, Any]) -> str:

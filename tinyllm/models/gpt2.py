@@ -11,7 +11,7 @@ import numpy as np
 from .config import GPTConfig
 from .gpt import GPT
 from .gpt2_names import EMBEDDING, HEAD, gpt2_names, lies_on_its_side, todays_names
-from .names import Array, blank, give, refuse_another_head, refuse_other_names, take
+from .names import Array, Shape, blank, give, refuse_another_head, refuse_other_names, refuse_other_shapes, take
 
 
 def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.float32) -> GPT:
@@ -40,8 +40,9 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
     entries = gpt2_names(config, lies_on_its_side(config, today))
     hints = {HEAD: "tie_word_embeddings, if the head is the embedding's matrix; else a file that holds the head"}
     refuse_other_names(entries, today, "GPT-2", lambda name: config.tied and name == HEAD, hints)
+    refuse_other_shapes(entries, today, "GPT-2")
     model = blank(GPT, config, dtype)
-    take(model, entries, today, "GPT-2")
+    take(model, entries, today)
     if config.tied:
         refuse_another_head(today, HEAD, EMBEDDING, "GPT-2")
     return model
@@ -77,6 +78,15 @@ class _Respelled(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[self.names[name]]
+
+    def about(self, name: str) -> tuple[Shape, str]:
+        """Return the shape and the type of a tensor, without reading it where that is possible."""
+        given = self.names[name]
+        told = getattr(self.arrays, "about", None)
+        if told:
+            return told(given)  # type: ignore[no-any-return]
+        array = np.asarray(self.arrays[given])
+        return array.shape, array.dtype.name
 
     def __contains__(self, name: object) -> bool:
         return name in self.names

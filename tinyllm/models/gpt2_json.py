@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigError, nearest
-from .config_json import dtype_of, refuse_what_changes_the_math
+from .config_json import dtype_of, refuse_huge, refuse_what_changes_the_math
 
 CLASSES = ("GPT2LMHeadModel", "GPT2Model")
 # key -> our field, and other spellings of the key that transformers takes
@@ -49,6 +49,7 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
         >>> fields["n_hidden"], fields["dropout"], fields["extra"]
         (128, 0.1, {'eos_token_id': 96})
     """
+    refuse_huge(values)
     if values.get("model_type") != "gpt2":
         raise ConfigError(f"config.json: model_type is {values.get('model_type')!r}, not 'gpt2'")
     for name in values.get("architectures") or []:

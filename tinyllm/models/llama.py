@@ -25,7 +25,7 @@ from ..nn.init import Init, normal
 from .gpt import GPT
 from .llama_config import LlamaConfig
 from .llama_names import EMBEDDING, HEAD, llama_names, refuse_other_names
-from .names import blank, give, refuse_another_head, take
+from .names import blank, give, refuse_another_head, refuse_other_shapes, take
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -133,8 +133,9 @@ def from_arrays(config: LlamaConfig, arrays: Mapping[str, Any], dtype: Any = np.
     """
     entries = llama_names(config)
     refuse_other_names(entries, arrays, config.tied)
+    refuse_other_shapes(entries, arrays, "Llama")
     model = blank(Llama, config, dtype)
-    take(model, entries, arrays, "Llama")
+    take(model, entries, arrays)
     if config.tied:
         refuse_another_head(arrays, HEAD, EMBEDDING, "Llama")
     return model

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import ConfigError, nearest
 from ..nn import RopeScaling
-from .config_json import dtype_of, refuse_what_changes_the_math
+from .config_json import dtype_of, refuse_huge, refuse_what_changes_the_math
 
 # family -> the class it has in transformers, and what its config.json means by what it leaves out
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
@@ -58,6 +58,7 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
         (True, False, (None, None))
     """
     family = _family(values)
+    refuse_huge(values)
     refuse_what_changes_the_math(values, READ)
     for key in SIZES:
         if values.get(key) is None:

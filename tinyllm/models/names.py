@@ -75,21 +75,33 @@ def give(model: Module, entries: Iterable[Renamed]) -> dict[str, Array]:
     return {name: part for entry in entries for name, part in entry.parts(own[entry.ours])}
 
 
-def take(model: Module, entries: Iterable[Renamed], arrays: Mapping[str, Any], title: str) -> None:
-    """Copy tensors under their names into a model, one at a time; ``refuse_other_names`` has seen the names.
+def take(model: Module, entries: Iterable[Renamed], arrays: Mapping[str, Any]) -> None:
+    """Copy tensors under their names into a model, one at a time, once the three that refuse have seen them."""
+    own = {name: p.data for name, p in model.named_parameters()}
+    for entry in entries:
+        for name, part in entry.parts(own[entry.ours]):
+            part[...] = arrays[name]
+
+
+def refuse_other_shapes(entries: Iterable[Renamed], arrays: Mapping[str, Any], title: str) -> None:
+    """Refuse tensors of another shape than the model's, before it is made: a config may promise any size.
+
+    Args:
+        entries: what must be there, and is.
+        arrays: name -> array; a mapping that knows shapes and types without reading says so as ``about(name)``.
+        title: the family, for the message.
 
     Raises:
         CheckpointError: some have another shape, or are no floating-point numbers; the message lists them.
     """
-    own = {name: p.data for name, p in model.named_parameters()}
+    about = getattr(arrays, "about", None)
     unfit = []
     for entry in entries:
-        for name, part in entry.parts(own[entry.ours]):
-            array = np.asarray(arrays[name])
-            if array.shape != part.shape or array.dtype.kind != "f":
-                unfit.append(f"{name} {array.shape} {array.dtype}, not {part.shape}")
-            elif not unfit:
-                part[...] = array
+        for name, shape in zip(entry.theirs, entry.shapes, strict=True):
+            wanted = shape[::-1] if entry.turned else shape
+            found, kind = about(name) if about else _about(np.asarray(arrays[name]))
+            if found != wanted or "float" not in kind:
+                unfit.append(f"{name} {found} {kind}, not {wanted}")
     if unfit:
         raise CheckpointError(
             f"{title}: {len(unfit)} tensors of another shape or kind: {listed(unfit)}", hint=THEIR_CONFIG
@@ -163,3 +175,7 @@ def listed(names: list[str]) -> str:
 def _beside_nearest(name: str, candidates: Iterable[str]) -> str:
     close = nearest(name, candidates)
     return f"{name} (nearest: {close})" if close else name
+
+
+def _about(array: Array) -> tuple[Shape, str]:
+    return array.shape, array.dtype.name

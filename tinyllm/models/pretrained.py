@@ -24,7 +24,7 @@ from ..errors import CheckpointError, ConfigError, nearest
 from . import gpt2, llama
 from .bert import Bert
 from .bert_config import BertConfig
-from .config_json import read_object
+from .config_json import read_object, refuse_huge
 from .formats.safetensors import FLOATS, NUMPY, SafeTensors
 from .formats.sharded import INDEX, WHOLE, Shards, open_tensors, save_sharded
 from .gpt import GPT
@@ -207,6 +207,7 @@ def _llama(values: Mapping[str, Any], arrays: Mapping[str, Array], dtype: Any) -
 
 
 def _bert(values: Mapping[str, Any], arrays: Mapping[str, Array], dtype: Any) -> Bert:
+    refuse_huge(values)
     if any(name.startswith("cls.") for name in arrays):
         _LOG.info("bert: the head that guesses hidden words (cls.*) is left out")
     return Bert.from_arrays(BertConfig.from_json(values), arrays, skip=("cls.",)).astype(dtype)
@@ -236,20 +237,32 @@ def _family(values: dict[str, Any], path: Path) -> str:
 
 
 class _Floats(Mapping[str, Array]):
-    """The tensors of a file as numbers, each read when it is asked for; without a copy, where NumPy has the type."""
+    """The tensors of a file as numbers, each read when it is asked for; without a copy, where NumPy has the type.
+
+    Whoever asks for the next one has made a copy of the one before: its pages are given back, so that loading takes the
+    memory of the model and not that of the file as well.
+    """
 
     def __init__(self, file: SafeTensors | Shards) -> None:
         self.file = file
+        self.before = ""
 
     def __getitem__(self, name: str) -> Array:
         stored = self.file[name].dtype
-        if stored == "BF16":
-            return self.file.read(name)
-        if stored not in NUMPY:
+        if stored not in (*NUMPY, "BF16"):
             raise CheckpointError(
                 f"{self.file.path}: {name} is stored as {stored}", hint="a file in " + ", ".join(FLOATS)
             )
-        return self.file.view(name)
+        if self.before:
+            self.file.let_go(self.before)
+        self.before = name
+        return self.file.read(name) if stored == "BF16" else self.file.view(name)
+
+    def about(self, name: str) -> tuple[tuple[int, ...], str]:
+        """Return the shape and the type of a tensor, which the file's header tells."""
+        entry = self.file[name]
+        known = {"BF16": "bfloat16", **{key: np.dtype(code).name for key, code in NUMPY.items()}}
+        return entry.shape, known.get(entry.dtype, entry.dtype)
 
     def __contains__(self, name: object) -> bool:
         return name in self.file

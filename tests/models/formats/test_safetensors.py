@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinyllm.errors import CheckpointError
+from tinyllm.models.formats import safetensors as module
 from tinyllm.models.formats.halves import TILE, bf16_to_float32, float32_to_bf16
 from tinyllm.models.formats.safetensors import NUMPY, MissingTensor, Raw, SafeTensors, save, stored_size, stored_types
 from tinyllm.models.formats.tensor_header import BITS
@@ -89,6 +90,22 @@ def test_opening_and_viewing_cost_no_memory(path):
     one = file.read("w3")
     assert tracemalloc.get_traced_memory()[1] < one.nbytes + 100_000 and len(views) == 8
     tracemalloc.stop()
+
+
+def test_a_view_stays_as_good_when_its_pages_are_given_back(path, monkeypatch):
+    monkeypatch.setattr(module, "PIECE", 4096)
+    values = np.arange(30_000, dtype=np.float32)
+    save(path, {"a": values, "b": values[:7].astype(np.float64), "none": values[:0]})
+    with SafeTensors(path) as file:
+        view = file.view("a")
+        assert np.array_equal(file.read("a"), values) and np.array_equal(file.read("a", ">f8"), values)
+        for name in file:
+            file.let_go(name)
+        assert np.array_equal(view, values)
+        with pytest.raises(MissingTensor):
+            file.let_go("c")
+    with pytest.raises(CheckpointError, match="is closed"):
+        file.let_go("a")
 
 
 def test_shapes_that_numpy_cannot_hold(path):

@@ -46,6 +46,7 @@ NUMPY = {
 }
 NAMES = {np.dtype(code): name for name, code in NUMPY.items()}
 RANK = {name: rank for rank, name in enumerate(BITS)}
+PIECE = 1 << 22  # bytes that are copied before their pages in the file are given back
 FLOATS = ("F16", "BF16", "F32", "F64")
 
 
@@ -149,15 +150,33 @@ class SafeTensors(Mapping[str, Entry]):
         if stored not in NUMPY and stored != "BF16":
             raise CheckpointError(f"{self.path}: {name!r} is {stored}, which NumPy lacks", hint="raw() gives its bytes")
         values = self.view(name)
-        if stored != "BF16":
-            return np.array(values, np.dtype(dtype or values.dtype).newbyteorder("="), order="C")
-        if dtype is None or np.dtype(dtype) == np.float32:
-            return bf16_to_float32(values)
-        wanted = np.empty(values.shape, dtype)
-        flat, bits = wanted.reshape(-1), values.reshape(-1)
-        for begin in range(0, flat.size, TILE):
-            flat[begin : begin + TILE] = bf16_to_float32(bits[begin : begin + TILE])
+        own = np.float32 if stored == "BF16" else values.dtype
+        wanted = np.empty(values.shape, np.dtype(own if dtype is None else dtype).newbyteorder("="))
+        flat, given = wanted.reshape(-1), values.reshape(-1)
+        step = TILE if stored == "BF16" else max(1, PIECE // given.itemsize)
+        for begin in range(0, flat.size, step):
+            tile = given[begin : begin + step]
+            flat[begin : begin + step] = bf16_to_float32(tile) if stored == "BF16" else tile
+            self._let_go(self[name].begin + begin * given.itemsize, tile.nbytes)
         return wanted
+
+    def let_go(self, name: str) -> None:
+        """Stop counting a tensor as memory of this process, after a copy of it was made; a view stays as good as it is.
+
+        Looked at pages of a mapped file count until they are given back. The system still keeps them as long as it has
+        room, so looking again is cheap.
+
+        Raises:
+            CheckpointError: there is no such tensor, or the file is closed.
+        """
+        _, _, begin, end = self[name]
+        self._let_go(begin, end - begin)
+
+    def _let_go(self, begin: int, size: int) -> None:
+        start = (self._start + begin) // mmap.PAGESIZE * mmap.PAGESIZE
+        end = self._start + begin + size
+        if size and hasattr(mmap, "MADV_DONTNEED"):  # Windows has no such advice, and takes pages away by itself
+            self._mapped().madvise(mmap.MADV_DONTNEED, start, end - start)
 
     def raw(self, name: str) -> Raw:
         """Return a tensor as it is stored, of any type: read-only, without a copy.

@@ -92,6 +92,10 @@ class Shards(Mapping[str, Entry]):
         """Return a tensor as it is stored: see SafeTensors.raw."""
         return self._file(name).raw(name)
 
+    def let_go(self, name: str) -> None:
+        """Stop counting a tensor as memory of this process: see SafeTensors.let_go."""
+        self._file(name).let_go(name)
+
     def close(self) -> None:
         """Close all files."""
         for file in self.files.values():
