@@ -20,6 +20,7 @@ __all__ = [
     "InPlaceError",
     "KernelError",
     "LeafError",
+    "MemoryShortError",
     "NaNError",
     "OpError",
     "RangeError",
@@ -163,6 +164,12 @@ class StubError(LearnError, NotImplementedError):
     """A function that is still to be written was called."""
 
     code = "E-STUB"
+
+
+class MemoryShortError(TinyLLMError, MemoryError):
+    """Something that would not fit into the memory, foreseen before it was tried."""
+
+    code = "E-MEMORY"
 
 
 class CheckpointError(TinyLLMError, ValueError):

@@ -189,6 +189,9 @@ def test_prompts_and_sampling_that_cannot_be(tinyllm, trained):
     one_line(tinyllm("generate", trained, "日本"), "'日'", "Try:")
     assert tinyllm("generate", trained, "--temperature", "-1").code == 2
     assert tinyllm("generate", trained, "--top-k", "0").code == 2
+    assert tinyllm("generate", trained, "--top-p", "0").code == 2
+    one_line(tinyllm("generate", trained, "--top-p", "1.5"), "top_p is 1.5", "Try:")
+    one_line(tinyllm("generate", trained, "--stop", ""), "'' cannot end a text", "Try:")
 
 
 def test_stops_that_are_not_there(tinyllm):

@@ -34,6 +34,16 @@ def test_top_p_keeps_the_token_that_crosses():
     assert kept(top_p(logits, 1.0)) == {0, 1, 2, 3, 4}
 
 
+def test_top_p_of_a_large_vocabulary_is_what_sorting_all_of_it_says():
+    rng = np.random.default_rng(0)
+    peaked, flat, level = rng.normal(0, 5, 5000), rng.normal(0, 0.1, 5000), np.repeat(rng.normal(0, 3, 50), 100)
+    for logits in (peaked, flat, level, np.zeros(5000)):
+        order = np.argsort(-logits, kind="stable")
+        running = np.cumsum(softmax(logits)[order])
+        for p in (0.1, 0.9, 0.999, 1 - 1e-12):
+            assert kept(top_p(logits, p)) == set(order[: np.searchsorted(running, p) + 1].tolist()), p
+
+
 def test_top_p_of_one_drops_nothing_however_small():
     logits = np.array([0.0, -800.0, -INF])
     assert top_p(logits, 1.0).tolist() == typical(logits, 1.0).tolist() == logits.tolist()

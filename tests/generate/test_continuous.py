@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError, NaNError, RangeError
 from tinyllm.generate import Batch, Decoder, Sampling
+from tinyllm.generate.weights import Layer
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig
 
 V, S = 23, 16
@@ -151,27 +152,66 @@ def test_run_tells_of_what_was_said_before_as_well():
     assert none not in batch
 
 
+def failing(logits, ids):
+    if len(ids) == 4:
+        raise NaNError("no token is possible")
+    return likeliest(logits, ids)
+
+
 def test_a_text_that_cannot_go_on_ends_alone():
+    """Who was to choose after it in that step does so in the next, from the logits that were there."""
     model = made()
-
-    def failing(logits, ids):
-        if len(ids) == 4:
-            raise NaNError("no token is possible")
-        return likeliest(logits, ids)
-
     batch = Batch(Decoder(model, batch=3))
-    tickets = [batch.add([n + 1, 2], choose, 6) for n, choose in enumerate((likeliest, failing, likeliest))]
+    tickets = [batch.add([n + 1, 2], choose, 6) for n, choose in enumerate((drawing(0), failing, drawing(2)))]
     said = []
     with pytest.raises(NaNError):
         for _ in range(9):
-            said += batch.step()
+            said.append(batch.step())
     assert tickets[1] not in batch and len(batch) == 2
     while len(batch):
-        said += batch.step()
+        said.append(batch.step())
+    for turn in said:
+        assert len({ticket for ticket, _ in turn}) == len(turn)
     for n in (0, 2):
+        found = [token for turn in said for ticket, token in turn if ticket == tickets[n]]
+        assert found == alone(Decoder(model), [n + 1, 2], drawing(n), 6)
+    assert len([ticket for turn in said for ticket, _ in turn if ticket == tickets[1]]) == 2
+
+
+def test_who_was_to_choose_next_can_be_sent_away():
+    batch = Batch(Decoder(made(), batch=2))
+    first, second = (batch.add([1, 2], choose, 6) for choose in (failing, likeliest))
+    with pytest.raises(NaNError):
+        while True:
+            batch.step()
+    batch.cancel(second)
+    assert batch.step() == [] and not len(batch) and first not in batch
+
+
+@pytest.mark.parametrize("at", [2, 9, 21])
+def test_an_interrupt_while_texts_are_read_changes_none_of_them(at, monkeypatch):
+    model, texts = made("mistral"), [[1], [2, 3], [4], [5, 6, 7]]
+    batch, layers = Batch(Decoder(model, batch=3)), []
+    inside = Layer.attend
+
+    def attend(layer, *arguments):
+        layers.append(layer)
+        if len(layers) == at:  # between two layers of some text's tokens
+            raise KeyboardInterrupt
+        return inside(layer, *arguments)
+
+    monkeypatch.setattr(Layer, "attend", attend)
+    tickets = [batch.add(ids, drawing(n), 6) for n, ids in enumerate(texts)]
+    said, interrupts = [], 0
+    while len(batch):
+        try:
+            said += batch.step()
+        except KeyboardInterrupt:
+            interrupts += 1
+    assert interrupts == 1
+    for n, ids in enumerate(texts):
         found = [token for ticket, token in said if ticket == tickets[n]]
-        assert found == alone(Decoder(model), [n + 1, 2], likeliest, 6)
-    assert len([ticket for ticket, _ in said if ticket == tickets[1]]) == 2
+        assert found == alone(Decoder(model), ids, drawing(n), 6)
 
 
 def test_who_waits_can_be_sent_away():

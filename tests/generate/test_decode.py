@@ -235,9 +235,9 @@ def test_a_text_that_outgrows_the_block_is_the_models_own(kind):
     with tl.no_grad():
         for _ in range(2 * T):
             ids.append(int(model(np.array([ids[-T:]])).data[0, -1].argmax()))
-    assert generate(model, chars, "the q", 2 * T, temperature=0) == chars.decode(ids[5:])
+    assert generate(model, "the q", chars, 2 * T, temperature=0).text == chars.decode(ids[5:])
     for weights in ("int8", "int4", "int4x8"):
-        assert len(generate(model, chars, "the q", 2 * T, temperature=0, weights=weights)) == 2 * T
+        assert len(generate(model, "the q", chars, 2 * T, temperature=0, weights=weights).ids) == 2 * T
 
 
 # what does not fit

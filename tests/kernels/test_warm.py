@@ -113,6 +113,6 @@ def test_what_learns_and_writes_comes_through_no_other_kernel(monkeypatch):
                 tl.GPTConfig.preset(preset, vocab_size=256, block_size=8, n_layer=1, n_head=2, n_embd=8),
                 np.random.default_rng(0),
             )
-            generate(model, ByteTokenizer(), "abc", 9, rng=np.random.default_rng(0))
+            generate(model, "abc", ByteTokenizer(), 9, rng=np.random.default_rng(0))
     assert called <= set(kernels.TRAINING)
     assert set(kernels.TRAINING) - called <= {"add_to"}

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "elementwise": "norms, activations, softmax, the loss, AdamW",
     "train-step": "a whole training step, and how it grows with T, C and L",
     "decode": "tokens a second with weights in 32, 8 and 4 bits",
+    "stories": "what a memory saves, and what texts side by side",
     "memory": "peak memory of a training step and of attention",
     "tokenizer": "encoding texts and learning vocabularies",
 }

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import sys
-import time
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from .mine import add_mine, swapped
 from .parser import Parser, number
 from .screen import Screen, say
+from .written import closing, figures
 
 if TYPE_CHECKING:
     from ..learn.slots.receipt import Receipt
 
+FORMATS = ("float32", "int8", "int4", "int4x8")
 EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"
-  tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-k 20
+  tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-p 0.9
   tinyllm generate runs/tour-1 "def" --temperature 0        the likeliest text, always the same
   tinyllm generate runs/tour-1 "def" --mine                 on the functions that you wrote
   echo "Once upon a time" | tinyllm generate runs/tour-1 -
@@ -42,7 +42,25 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--top-k", type=number(1, whole=True), metavar="K", help="draw among the K likeliest tokens only"
     )
+    parser.add_argument(
+        "--top-p", type=number(0, above=True), metavar="P",
+        help="draw among the fewest tokens that have this probability together",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-p", type=number(0), metavar="P",
+        help="draw among tokens at least this many times as likely as the likeliest",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repetition-penalty", type=number(0, above=True), default=1.0, metavar="X",
+        help="above 1 makes what was said already less likely (1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end before this text; may be given several times"
+    )
     parser.add_argument("--seed", type=number(0, whole=True), metavar="N", help="the same seed writes the same text")
+    parser.add_argument(
+        "--weights", choices=FORMATS, help="read the weights in fewer bits: faster, and a little less exact"
+    )
     parser.add_argument(
         "--which",
         choices=["best", "latest"],
@@ -61,33 +79,28 @@ def run(args: argparse.Namespace) -> int:
 
 def write(args: argparse.Namespace, receipt: Receipt | None) -> int:
     """Write the text, or the JSON object with the receipt's calls in it."""
-    import numpy as np
-
     from ..generate import stream
     from ..train import load
 
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
     model, tokenizer, _ = load(args.folder, args.which)
-    seed = secrets.randbelow(2**32) if args.seed is None else args.seed
-    rng = np.random.default_rng(seed)
-    began = time.perf_counter()
-    pieces = stream(model, tokenizer, prompt, args.tokens, args.temperature, args.top_k, rng)
+    choices = {name: getattr(args, name) for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")}
+    asked = {**choices, "stop": args.stop, "weights": args.weights}
+    pieces = stream(model, prompt, tokenizer, args.tokens, seed=args.seed, **asked)
     if args.json:
         text = "".join(pieces)
-        seconds = time.perf_counter() - began
-        result = {
-            "prompt": prompt, "text": text, "tokens": args.tokens, "temperature": args.temperature, "top_k": args.top_k,
-            "seed": seed, "seconds": round(seconds, 3), "tokens_per_second": round(args.tokens / max(seconds, 1e-9), 1),
-        }  # fmt: skip
+        result = {"prompt": prompt, "text": text, **asked, **figures(pieces.rest())}
         if receipt is not None:
             result["mine"] = receipt.calls
         say(json.dumps(result))
         return 0
-    screen = Screen.of()
-    terminal = sys.stdout.isatty()
+    screen, terminal = Screen.of(), sys.stdout.isatty()
     for piece in chain([prompt.lstrip("\n")], pieces):
         say(screen.fit(piece) if terminal else piece, end="")  # a text may hold escape codes: make them harmless
     say()
-    if terminal and args.seed is None and args.temperature:
-        say(f"(again: --seed {seed})", error=True)
+    done, beside = pieces.rest(), Screen.of(sys.stderr)
+    if done.cut:
+        seen = len(done.prompt_ids) - done.cut
+        beside.line(f"The prompt has {len(done.prompt_ids)} tokens; the model reads no more than the last {seen}.")
+    beside.line(closing(done), style="dim")
     return 0

@@ -5,28 +5,39 @@ from __future__ import annotations
 from .beam import Beam, Branching, beam_search
 from .cache import KVCache
 from .choices import entropy, logit_bias, min_p, repetition_penalty, top_p, typical
+from .completion import Completion, Timing
+from .constraint import Constraint
 from .continuous import Batch
 from .decode import Decoder, decodable
 from .likelihood import Likelihood, likelihood, perplexity, token_log_probabilities
-from .sample import apply_temperature, generate, next_token, prompt_ids, sample, stream, top_k
+from .prompts import end_ids, prompt_ids
+from .reading import Session
+from .sample import apply_temperature, next_token, sample, top_k
 from .setting import Sampling
 from .speculate import Speculation, Trailing
 from .stops import Stops, until
+from .streaming import Stream, generate, stream
 
 __all__ = [
     "Batch",
     "Beam",
     "Branching",
+    "Completion",
+    "Constraint",
     "Decoder",
     "KVCache",
     "Likelihood",
     "Sampling",
+    "Session",
     "Speculation",
     "Stops",
+    "Stream",
+    "Timing",
     "Trailing",
     "apply_temperature",
     "beam_search",
     "decodable",
+    "end_ids",
     "entropy",
     "generate",
     "likelihood",

@@ -22,6 +22,9 @@ from ..kernels import softmax
 
 Array = np.ndarray[Any, Any]
 
+_FEW = 1024  # tokens that mostly hold what top_p asks for, however large the vocabulary
+_SURELY = 1e-9  # more than sums can be wrong by
+
 
 def entropy(p: Array) -> float:
     """Return the entropy of probabilities p (V,) in nats: how surprising the next token is, on average.
@@ -88,8 +91,11 @@ def top_p(logits: Array, p: float) -> Array:
     """
     if p >= 1:
         return logits  # rounding must not cut off what is all but impossible
-    order = np.argsort(-logits, kind="stable")  # not by probabilities, which may round to equals
-    return _only(logits, _until_mass(softmax(logits), order, p))
+    probabilities = softmax(logits)
+    few = _highest(logits, _FEW)  # to sort all of a large vocabulary takes as long as a step of a small model
+    some = few if probabilities[few].sum() > p + _SURELY else np.arange(len(logits))
+    order = some[np.argsort(-logits[some], kind="stable")]  # not by probabilities, which may round to equals
+    return _only(logits, _until_mass(probabilities, order, p))
 
 
 def min_p(logits: Array, m: float) -> Array:
@@ -123,6 +129,13 @@ def typical(logits: Array, mass: float) -> Array:
         surprise = -np.log(p)
     order = np.argsort(np.abs(surprise - entropy(p)), kind="stable")
     return _only(logits, _until_mass(p, order, mass))
+
+
+def _highest(logits: Array, n: int) -> Array:
+    """Return the ids of the n highest logits, and of all that are as high as the last of them, in their order."""
+    if len(logits) <= 2 * n:
+        return np.arange(len(logits))
+    return np.flatnonzero(logits >= np.partition(logits, -n)[-n])
 
 
 def _until_mass(p: Array, order: Array, mass: float) -> Array:

@@ -25,7 +25,7 @@ from ..autograd import no_grad
 from ..errors import ConfigError, DataError, NaNError
 from ..kernels import log_softmax
 from ..tokenizer import Tokenizer
-from .sample import prompt_ids
+from .prompts import prompt_ids
 
 Array = np.ndarray[Any, Any]
 

@@ -122,7 +122,7 @@ def write_config(config: GPTConfig | LlamaConfig) -> dict[str, Any]:
     else:
         values["attention.layer_norm_epsilon"] = config.norm_eps
     values["vocab_size"] = config.vocab_size
-    metadata: dict[str, Any] = {"general.architecture": architecture, "general.name": family}
+    metadata: dict[str, Any] = {"general.architecture": architecture}
     metadata |= {f"{architecture}.{key}": value for key, value in values.items()}
     for mark in MARKS:
         if type(i := getattr(config, "extra", {}).get(f"{mark}_token_id")) is int:  # there may be a list of them
@@ -151,7 +151,6 @@ class _Said:
             )
         self.architecture = architecture
         self.prefix = f"{architecture}."
-        self.name = str(metadata.get("general.name"))
         self._values = {key.removeprefix(self.prefix): v for key, v in metadata.items() if key.startswith(self.prefix)}
         self._left = dict(self._values)
 
@@ -179,6 +178,10 @@ class _Said:
             raise CheckpointError(f"there is no {self.prefix}{key}")
         return value
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is a value."""
+        return key in self._values
+
     def refuse_the_rest(self) -> None:
         """Refuse what nobody asked for, unless it changes nothing."""
         for key, value in self._left.items():
@@ -196,7 +199,7 @@ def _gpt2(said: _Said, sizes: Mapping[str, Any]) -> GPT2Config:
 
 def _llama(said: _Said, sizes: Mapping[str, Any], shapes: Mapping[str, Shape]) -> LlamaConfig:
     H, C = sizes["n_head"], sizes["n_embd"]
-    if C % H and "attention.key_length" not in said._values:
+    if C % H and not said.has("attention.key_length"):
         raise CheckpointError(
             f"{H:,} heads do not divide a width of {C:,}, and there is no {said.prefix}attention.key_length"
         )
@@ -207,8 +210,8 @@ def _llama(said: _Said, sizes: Mapping[str, Any], shapes: Mapping[str, Shape]) -
     windows = _windows(said, sizes["n_layer"])
     slid = any(window is not None for window in windows)
     family = said.architecture
-    if family == "llama" and (slid or said.name == "mistral"):
-        family = "mistral"
+    if family == "llama" and slid:
+        family = "mistral"  # one without a window is a llama in all but its name
     return LlamaConfig(
         family,
         **sizes,

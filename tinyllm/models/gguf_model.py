@@ -29,7 +29,8 @@ from .gpt import GPT
 from .gpt2_config import GPT2Config
 from .llama import Llama
 from .llama_config import LlamaConfig
-from .names import Shape, listed
+from .memory import refuse_unloadable
+from .names import Shape, blank, listed
 from .on_demand import OnDemand
 from .permute import half_to_pairs, pairs_to_half
 
@@ -53,6 +54,7 @@ def load_gguf(path: str | Path, dtype: Any = np.float32) -> tuple[GPT, dict[str,
     Raises:
         CheckpointError: the file cannot be read, is damaged, holds an architecture or values that are not known here,
             or its tensors are not those of the model that it describes.
+        MemoryShortError: the model is larger than the memory that is free.
 
     Example:
         >>> import tempfile
@@ -71,7 +73,8 @@ def load_gguf(path: str | Path, dtype: Any = np.float32) -> tuple[GPT, dict[str,
     file = parse_gguf(data, path.name)
     try:
         config = config_of(file)
-        model = _blank(config, dtype)
+        refuse_unloadable(config, dtype)
+        model: GPT = blank(Llama if isinstance(config, LlamaConfig) else GPT, config, dtype)
         own = {name: p.data for name, p in model.named_parameters()}
         for entry in gguf_names(config):
             for name, part in entry.parts(own[entry.ours]):
@@ -187,17 +190,6 @@ def _tensors(model: GPT, config: GPTConfig | LlamaConfig) -> OnDemand:
     elif HEAD not in found:
         found[HEAD] = found[EMBEDDING]
     return OnDemand(found)
-
-
-def _blank(config: GPTConfig | LlamaConfig, dtype: Any) -> GPT:
-    """Make a model whose numbers are all zero, or one."""
-
-    def zeros(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-        return np.zeros(shape, np.float32)
-
-    family = Llama if isinstance(config, LlamaConfig) else GPT
-    model: GPT = family(config, np.random.default_rng(0), init=zeros)  # type: ignore[arg-type]
-    return model if np.dtype(dtype) == np.float32 else model.astype(dtype)
 
 
 def _fill(part: Array, blocks: Blocks, heads: int, data: memoryview) -> None:

@@ -62,7 +62,23 @@ def load_llama2c(path: str | Path, dtype: Any = np.float32) -> Llama:
         True
     """
     header, tensors = read_llama2c(path)
-    config = LlamaConfig(
+
+    def theirs(name: str) -> Array:
+        heads = _heads(name, header)
+        return pairs_to_half(tensors[name], heads) if heads else tensors[name]
+
+    arrays = {_transformers_name(name): partial(theirs, name) for name in tensors}
+    return from_arrays(config_of(header), OnDemand(arrays), dtype)
+
+
+def config_of(header: Llama2cConfig) -> LlamaConfig:
+    """Return in Llama's words what the header of a file says, and what its readers know besides.
+
+    Example:
+        >>> config_of(Llama2cConfig(64, 172, 5, 8, 4, 512, 512)).norm_eps
+        1e-05
+    """
+    return LlamaConfig(
         "llama",
         vocab_size=header.vocab_size,
         block_size=header.max_seq_len,
@@ -75,13 +91,6 @@ def load_llama2c(path: str | Path, dtype: Any = np.float32) -> Llama:
         rope_theta=ROPE_THETA,
         norm_eps=NORM_EPS,
     )
-
-    def theirs(name: str) -> Array:
-        heads = _heads(name, header)
-        return pairs_to_half(tensors[name], heads) if heads else tensors[name]
-
-    arrays = {_transformers_name(name): partial(theirs, name) for name in tensors}
-    return from_arrays(config, OnDemand(arrays), dtype)
 
 
 def save_llama2c(model: GPT, path: str | Path) -> None:

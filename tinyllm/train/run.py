@@ -255,9 +255,10 @@ class Run:
         """Let the model write a text as the config says: the same text for the same step, whatever came between."""
         config = self.config
         rng = self._rng(_SAMPLES, self.state.step)
-        return generate(
-            self.model, self.tokenizer, config.sample_prompt, config.sample_tokens, config.temperature, rng=rng
+        written = generate(
+            self.model, config.sample_prompt, self.tokenizer, config.sample_tokens, config.temperature, rng=rng
         )
+        return written.text or ""
 
     def _forget_what_was_not_saved(self) -> None:
         """Cut off the metrics of steps that the checkpoint does not know; without a checkpoint, of all."""
