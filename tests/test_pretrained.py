@@ -217,7 +217,7 @@ def test_a_published_model_by_its_name(tmp_path, monkeypatch):
 
 
 def test_a_real_model_through_every_format_and_back(data_file, tmp_path):
-    """stories260K: parameters and tokenizer survive, to the last bit; its golden text is in test_stories.py."""
+    """stories260K: every parameter and the tokenizer survive, to the last bit; test_stories.py has its golden text."""
     path = data_file("models/stories260K/stories260K.bin")
     first, words = tl.load(path)
     folder = tl.save(first, words, tmp_path / "hf")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tinyllm.errors import ConfigError
-from tinyllm.models.config_json import dtype_of, read_object, refuse_huge, refuse_what_changes_the_math
+from tinyllm.models.config_json import (
+    dtype_of,
+    read_object,
+    refuse_huge,
+    refuse_other_classes,
+    refuse_what_changes_the_math,
+)
 
 
 def test_a_key_that_changes_the_math_is_refused_unless_it_is_read_or_not_in_use():
@@ -22,8 +28,18 @@ def test_a_key_that_changes_the_math_is_refused_unless_it_is_read_or_not_in_use(
 def test_sizes_that_no_model_has(key):
     refuse_huge({key: 4096, "other": 10**40})
     for size in (10**30, float("inf")):
-        with pytest.raises(ConfigError, match=f"config.json: {key} is "):
+        with pytest.raises(ConfigError, match=rf"config\.json: {key} is "):
             refuse_huge({key: size})
+
+
+def test_classes_of_transformers():
+    refuse_other_classes({"architectures": None}, ("A", "B"), "toy")
+    refuse_other_classes({"architectures": ["B"]}, ("A", "B"), "toy")
+    with pytest.raises(ConfigError, match=r"architecture of this toy is C\. Try: only A and B are known"):
+        refuse_other_classes({"architectures": ["A", "C"]}, ("A", "B"), "toy")
+    for names in (3, "A", True, {"A": 1}):
+        with pytest.raises(ConfigError, match=r"architectures is .* Try: a list of names"):
+            refuse_other_classes({"architectures": names}, ("A", "B"), "toy")
 
 
 def test_the_type_in_either_spelling():

@@ -205,3 +205,9 @@ def test_a_modern_gpt_in_llamas_words():
     assert LlamaConfig.from_gpt(dataclasses.replace(config, window=5)).windows == (5, 5)
     with pytest.raises(ConfigError, match="a GPT with learned, layer, gelu is no Llama"):
         LlamaConfig.from_gpt(GPTConfig.preset("gpt2"))
+
+
+def test_a_type_of_scaling_that_is_no_name():
+    values = {**LlamaConfig(n_layer=2).to_json(), "rope_scaling": {"rope_type": ["default"]}}
+    with pytest.raises(ConfigError, match=r"RoPE scaling of type \['default'\] is not known"):
+        LlamaConfig.from_json(values)

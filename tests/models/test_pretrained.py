@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tinyllm as tl
-from tinyllm.errors import CheckpointError, ConfigError
+from tinyllm.errors import CheckpointError, ConfigError, MemoryShortError
 from tinyllm.models import Llama, LlamaConfig, pretrained
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
@@ -207,6 +207,14 @@ def test_a_config_that_does_not_fit(change, match, folder):
     (folder / "config.json").write_text(json.dumps({**values, **change}))
     with pytest.raises((ConfigError, CheckpointError), match=match):
         load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "qwen3"])
+def test_a_model_that_does_not_fit_is_refused_before_it_is_made(name, tmp_path, monkeypatch):
+    save_model(made(name), tmp_path)
+    monkeypatch.setattr("tinyllm.models.memory.free_memory", lambda: 1000)
+    with pytest.raises(MemoryShortError, match=r"1\.00 kB"):
+        load_model(tmp_path)
 
 
 def test_nanogpt_says_why(folder):

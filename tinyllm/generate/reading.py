@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import no_grad
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
 from .decode import Decoder, Reading, decodable
 
 Array = np.ndarray[Any, Any]
@@ -105,6 +105,9 @@ def reader(model: Any, weights: str | None = None, length: int | None = None) ->
 def last_logits(model: Any, texts: list[list[int]]) -> Array:
     """Run a model on N texts of one length, without dropout and without a graph; return the logits (N, V) after each.
 
+    Raises:
+        ShapeError: what it says is not (N, T, V).
+
     Example:
         >>> from tinyllm.models import GPT, GPTConfig
         >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
@@ -115,10 +118,16 @@ def last_logits(model: Any, texts: list[list[int]]) -> Array:
     model.eval()
     try:
         with no_grad():  # entered anew for each token: a block left open across a yield would reach into the caller
-            logits: Array = model(np.array(texts)).data[:, -1]
+            said = model(np.array(texts))
     finally:
         model.train(was_training)
-    return logits
+    logits: Array = said.data
+    if logits.shape != (len(texts), len(texts[0]), model.config.vocab_size):
+        raise ShapeError(
+            f"generate: what {type(model).__name__} says has shape {logits.shape}, not (B, T, V)",
+            hint="a model that writes texts",
+        )
+    return logits[:, -1]
 
 
 def refuse(weights: str | None, model: Any) -> None:

@@ -65,6 +65,21 @@ def refuse_huge(values: Mapping[str, Any]) -> None:
                 raise ConfigError(f"config.json: {key} is {values[key]:,}", hint=f"{most:,} at most")
 
 
+def refuse_other_classes(values: Mapping[str, Any], known: Collection[str], family: str) -> None:
+    """Refuse a model of another class of transformers than those known, as its architectures name it.
+
+    Raises:
+        ConfigError: there is one, or the names are none.
+    """
+    names = values.get("architectures") or []
+    if not isinstance(names, list):
+        raise ConfigError(f"config.json: architectures is {names!r}", hint="a list of names")
+    for name in names:
+        if name not in known:
+            hint = f"only {' and '.join(known)} {'is' if len(known) == 1 else 'are'} known here"
+            raise ConfigError(f"config.json: the architecture of this {family} is {name}", hint=hint)
+
+
 def dtype_of(values: Mapping[str, Any]) -> str:
     """Return the type that config.json gives the weights, in either spelling.
 

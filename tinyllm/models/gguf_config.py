@@ -178,6 +178,10 @@ class _Said:
             raise CheckpointError(f"there is no {self.prefix}{key}")
         return value
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is a value."""
+        return key in self._values
+
     def refuse_the_rest(self) -> None:
         """Refuse what nobody asked for, unless it changes nothing."""
         for key, value in self._left.items():
@@ -195,7 +199,7 @@ def _gpt2(said: _Said, sizes: Mapping[str, Any]) -> GPT2Config:
 
 def _llama(said: _Said, sizes: Mapping[str, Any], shapes: Mapping[str, Shape]) -> LlamaConfig:
     H, C = sizes["n_head"], sizes["n_embd"]
-    if C % H and "attention.key_length" not in said._values:
+    if C % H and not said.has("attention.key_length"):
         raise CheckpointError(
             f"{H:,} heads do not divide a width of {C:,}, and there is no {said.prefix}attention.key_length"
         )

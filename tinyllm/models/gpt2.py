@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from .config import GPTConfig
 from .gpt import GPT
 from .gpt2_names import EMBEDDING, HEAD, gpt2_names, lies_on_its_side, todays_names
+from .memory import refuse_unloadable
 from .names import Array, Shape, blank, give, refuse_another_head, refuse_other_names, refuse_other_shapes, take
 
 
@@ -28,6 +29,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
 
     Raises:
         CheckpointError: tensors are missing, extra, of another shape or of whole numbers; the message lists them.
+        MemoryShortError: the model does not fit into the memory that is free.
 
     Example:
         >>> config = GPTConfig(11, 8, n_layer=2, n_head=2, n_embd=6)
@@ -41,6 +43,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
     hints = {HEAD: "tie_word_embeddings, if the head is the embedding's matrix; else a file that holds the head"}
     refuse_other_names(entries, today, "GPT-2", lambda name: config.tied and name == HEAD, hints)
     refuse_other_shapes(entries, today, "GPT-2")
+    refuse_unloadable(config, dtype)
     model = blank(GPT, config, dtype)
     take(model, entries, today)
     if config.tied:
@@ -82,7 +85,7 @@ class _Respelled(Mapping[str, Any]):
     def about(self, name: str) -> tuple[Shape, str]:
         """Return the shape and the type of a tensor, without reading it where that is possible."""
         given = self.names[name]
-        told = getattr(self.arrays, "about", None)
+        told: Callable[[str], tuple[Shape, str]] | None = getattr(self.arrays, "about", None)
         if told:
             return told(given)
         array = np.asarray(self.arrays[given])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigError, nearest
-from .config_json import dtype_of, refuse_huge, refuse_what_changes_the_math
+from .config_json import dtype_of, refuse_huge, refuse_other_classes, refuse_what_changes_the_math
 
 CLASSES = ("GPT2LMHeadModel", "GPT2Model")
 # key -> our field, and other spellings of the key that transformers takes
@@ -52,9 +52,7 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
     refuse_huge(values)
     if values.get("model_type") != "gpt2":
         raise ConfigError(f"config.json: model_type is {values.get('model_type')!r}, not 'gpt2'")
-    for name in values.get("architectures") or []:
-        if name not in CLASSES:
-            raise ConfigError(f"config.json: the architecture of this gpt2 is {name}", hint="GPT2LMHeadModel")
+    refuse_other_classes(values, CLASSES, "gpt2")
     for key, only in ONLY.items():
         if values.get(key, only) != only:
             raise ConfigError(f"config.json: {key} is {values[key]!r}, and only {only!r} can be expressed here")

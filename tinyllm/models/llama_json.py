@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import ConfigError, nearest
 from ..nn import RopeScaling
-from .config_json import dtype_of, refuse_huge, refuse_what_changes_the_math
+from .config_json import dtype_of, refuse_huge, refuse_other_classes, refuse_what_changes_the_math
 
 # family -> the class it has in transformers, and what its config.json means by what it leaves out
 CLASSES = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}
@@ -134,15 +134,12 @@ def write_json(config: Any) -> dict[str, Any]:
 
 def _family(values: Mapping[str, Any]) -> str:
     """Return the family that config.json names."""
-    family = values.get("model_type")
+    family = str(values.get("model_type"))
     if family not in CLASSES:
-        hint = nearest(str(family), CLASSES) or "one of " + ", ".join(CLASSES)
-        raise ConfigError(f"config.json: model_type is {family!r}, none of Llama's kind", hint=hint)
-    for name in values.get("architectures") or []:
-        if name != f"{CLASSES[family]}ForCausalLM":
-            hint = f"only {CLASSES[family]}ForCausalLM is known here"
-            raise ConfigError(f"config.json: the architecture of this {family} is {name}", hint=hint)
-    return str(family)
+        hint = nearest(family, CLASSES) or "one of " + ", ".join(CLASSES)
+        raise ConfigError(f"config.json: model_type is {values.get('model_type')!r}, none of Llama's kind", hint=hint)
+    refuse_other_classes(values, (f"{CLASSES[family]}ForCausalLM",), family)
+    return family
 
 
 def _rope(values: Mapping[str, Any], longest: int) -> tuple[float, RopeScaling | None]:
@@ -165,7 +162,7 @@ def _scaling(spelling: Mapping[str, Any], original: int | None, longest: int) ->
     """Read one spelling of what slows the angles down."""
     kind = spelling.get("rope_type", spelling.get("type", "default"))
     wanted = {"default": (), "linear": ("factor",), "llama3": ("factor", "low_freq_factor", "high_freq_factor")}
-    if kind not in wanted:
+    if not isinstance(kind, str) or kind not in wanted:
         raise ConfigError(f"config.json: RoPE scaling of type {kind!r} is not known here", hint=", ".join(wanted))
     known = {"rope_theta", "rope_type", "type", "original_max_position_embeddings", *wanted[kind]}
     for key, value in spelling.items():

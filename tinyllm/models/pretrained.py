@@ -76,6 +76,7 @@ def load_model(path: str | Path, dtype: Any = np.float32) -> Any:
         CheckpointError: there is nothing, a file is damaged or a pickle, or tensors are missing, extra or misshapen;
             the message lists them.
         ConfigError: the architecture is not known, or the config asks for what is not built here.
+        MemoryShortError: the model does not fit into the memory that is free; nothing was allocated.
     """
     return open_model(path, dtype).model
 
