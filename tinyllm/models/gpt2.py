@@ -11,6 +11,7 @@ import numpy as np
 from .config import GPTConfig
 from .gpt import GPT
 from .gpt2_names import EMBEDDING, HEAD, gpt2_names, lies_on_its_side, todays_names
+from .memory import refuse_unloadable
 from .names import Array, Shape, blank, give, refuse_another_head, refuse_other_names, refuse_other_shapes, take
 
 
@@ -28,6 +29,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
 
     Raises:
         CheckpointError: tensors are missing, extra, of another shape or of whole numbers; the message lists them.
+        MemoryShortError: the model is larger than the memory that is free.
 
     Example:
         >>> config = GPTConfig(11, 8, n_layer=2, n_head=2, n_embd=6)
@@ -41,6 +43,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
     hints = {HEAD: "tie_word_embeddings, if the head is the embedding's matrix; else a file that holds the head"}
     refuse_other_names(entries, today, "GPT-2", lambda name: config.tied and name == HEAD, hints)
     refuse_other_shapes(entries, today, "GPT-2")
+    refuse_unloadable(config, dtype)
     model = blank(GPT, config, dtype)
     take(model, entries, today)
     if config.tied:

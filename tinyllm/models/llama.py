@@ -25,6 +25,7 @@ from ..nn.init import Init, normal
 from .gpt import GPT
 from .llama_config import LlamaConfig
 from .llama_names import EMBEDDING, HEAD, llama_names, refuse_other_names
+from .memory import refuse_unloadable
 from .names import blank, give, refuse_another_head, refuse_other_shapes, take
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -123,6 +124,7 @@ def from_arrays(config: LlamaConfig, arrays: Mapping[str, Any], dtype: Any = np.
 
     Raises:
         CheckpointError: tensors are missing, extra, of another shape or of whole numbers; the message lists them.
+        MemoryShortError: the model is larger than the memory that is free.
 
     Example:
         >>> config = LlamaConfig("qwen2", 11, 8, n_layer=2, n_head=2, n_embd=8, n_hidden=16, qkv_bias=True)
@@ -134,6 +136,7 @@ def from_arrays(config: LlamaConfig, arrays: Mapping[str, Any], dtype: Any = np.
     entries = llama_names(config)
     refuse_other_names(entries, arrays, config.tied)
     refuse_other_shapes(entries, arrays, "Llama")
+    refuse_unloadable(config, dtype)
     model = blank(Llama, config, dtype)
     take(model, entries, arrays)
     if config.tied:
