@@ -47,7 +47,14 @@ def test_with_the_numbers(factor, low, more, original, D):
 def test_numbers_that_do_not_make_the_table_are_passed_over():
     scaling = SCALINGS[0]
     table = rope_table(scaling, 64, 500000.0)
-    for wrong in (numbers(RopeScaling("llama3", 7.0)), np.full(4, np.nan), np.zeros(4), np.zeros(3), "text", 7):
+    for wrong in (
+        numbers(RopeScaling("llama3", 7.0)),
+        np.full(4, np.nan),
+        np.array([5e-324, 1, 4, 1]),
+        np.zeros(3),
+        "text",
+        7,
+    ):
         assert scaling_of(table, 500000.0, wrong) == scaling
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tinyllm.errors import MemoryShortError
-from tinyllm.models import GPTConfig, Llama, LlamaConfig, memory
+from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig, memory
 from tinyllm.models.footprint import footprint
 from tinyllm.models.gguf_model import load_gguf, save_gguf
+from tinyllm.models.llama2c_model import save_llama2c
 from tinyllm.models.memory import free_memory, in_bytes, refuse_unloadable
 from tinyllm.models.plan import Plan
+from tinyllm.models.pretrained import load_model, save_model
 
 CONFIG = LlamaConfig("llama", 64, 96, n_layer=2, n_head=2, n_embd=32, n_hidden=64)
 
@@ -60,3 +64,15 @@ def test_without_looking_at_the_system():
 def test_bytes_in_words():
     words = [in_bytes(count) for count in (0, 999, 1000, 99_949, 999_600, 10**18)]
     assert words == ["0 B", "999 B", "1.00 kB", "99.9 kB", "1.00 MB", "1000 PB"]
+
+
+def test_other_files_are_refused_in_the_same_way(free, tmp_path):
+    llama = Llama(dataclasses.replace(CONFIG, norm_eps=1e-5), np.random.default_rng(0))
+    gpt = GPT(GPTConfig(64, 32, n_layer=1, n_head=2, n_embd=32), np.random.default_rng(0))
+    save_model(llama, tmp_path / "llama")
+    save_llama2c(llama, tmp_path / "a.bin")
+    save_model(gpt, tmp_path / "gpt2", dtype="bfloat16")
+    free(20)
+    for name in ("llama", "a.bin", "gpt2"):
+        with pytest.raises(MemoryShortError, match=r"20\.5 kB of memory are free"):
+            load_model(tmp_path / name)

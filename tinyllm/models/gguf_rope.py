@@ -58,9 +58,10 @@ def scaling_of(table: Array, theta: float, numbers: Any = None) -> RopeScaling |
         raise CheckpointError("rope_freqs.weight: holds something else than numbers above 0", hint="convert it again")
     if np.all(table == 1):
         return None
-    for candidate in _candidates(table, theta, numbers):
-        if np.allclose(rope_table(candidate, 2 * len(table), theta), table, rtol=_TOLERANCE, atol=0):
-            return candidate
+    with np.errstate(all="ignore"):  # numbers of a damaged file may lead anywhere
+        for candidate in _candidates(table, theta, numbers):
+            if np.allclose(rope_table(candidate, 2 * len(table), theta), table, rtol=_TOLERANCE, atol=0):
+                return candidate
     raise CheckpointError(
         f"rope_freqs.weight: divides by {table.min():.6g} to {table.max():.6g}, and not as Llama 3's scaling does",
         hint="a model whose RoPE scaling is of type llama3 with low_freq_factor 1 and high_freq_factor 4",
