@@ -17,11 +17,21 @@ BODY = b"The owl and the pussycat went to sea\n" * 5000
 SHA = hashlib.sha256(BODY).hexdigest()
 SONG = assets.Asset("song", "texts/song.txt", "https://example.invalid/song.txt", SHA, len(BODY), "a song")
 
+TOY = assets.ModelAsset(
+    "toy",
+    (
+        assets.Asset("toy/a", "models/toy/a", "https://example.invalid/a", SHA, len(BODY), ""),
+        assets.Asset("toy/b/c", "models/toy/b/c", "https://example.invalid/c", SHA, len(BODY), ""),
+    ),
+    "a toy",
+)
+
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch, tmp_path):
     """One asset, nothing in TINYLLM_DATA, an empty cache, and no network."""
     monkeypatch.setattr(assets, "ASSETS", {"song": SONG})
+    monkeypatch.setattr(assets, "MODELS", {"toy": TOY})
     monkeypatch.setenv("TINYLLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TINYLLM_DATA", raising=False)
     monkeypatch.setattr(urllib.request, "urlopen", None)
@@ -175,3 +185,82 @@ def test_every_published_file_can_be_known(monkeypatch):
         assert asset.name == name and asset.url.startswith("https://") and asset.size > 0
         assert re.fullmatch("[0-9a-f]{64}", asset.sha256)
         assert not os.path.isabs(asset.path) and ".." not in asset.path
+
+
+# models: several files, which make sense together only
+
+
+def lay(place, names=("a", "b/c"), body=BODY):
+    for name in names:
+        path = place / "models" / "toy" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return place / "models" / "toy"
+
+
+def test_a_model_is_where_all_its_files_are(monkeypatch, tmp_path):
+    assert assets.find_model("toy") is None
+    monkeypatch.setenv("TINYLLM_DATA", f"{tmp_path / 'one'}{os.pathsep}{tmp_path / 'two'}")
+    lay(tmp_path / "one", ["a"])
+    lay(tmp_path / "two", ["b/c"])
+    assert assets.find_model("toy") is None  # half of it here, half of it there
+    assert assets.find_model("toy") is None
+    assert lay(tmp_path / "two") == assets.find_model("toy") == assets.fetch_model("toy")
+
+
+def test_an_altered_model_is_an_error_but_in_the_cache(monkeypatch, tmp_path):
+    lay(tmp_path / "cache", body=b"x")
+    assert assets.find_model("toy") is None
+    monkeypatch.setenv("TINYLLM_DATA", str(tmp_path / "data"))
+    lay(tmp_path / "data", ["a"])
+    lay(tmp_path / "data", ["b/c"], BODY[::-1])
+    with pytest.raises(DataError, match=r"b/c: is not toy/b/c as it was published\. Try: get it again from https"):
+        assets.find_model("toy")
+
+
+def test_a_model_is_fetched_file_by_file_and_none_twice(sends, tmp_path):
+    asked, told = sends(BODY), []
+    lay(tmp_path / "cache", ["a"])
+    folder = assets.fetch_model("toy", lambda file, done, total: told.append((file.name, done, total)))
+    assert folder == tmp_path / "cache" / "models" / "toy" and (folder / "b" / "c").read_bytes() == BODY
+    assert asked == ["https://example.invalid/c"]
+    assert told[-1] == ("toy/b/c", len(BODY), len(BODY)) and len(told) == -(-len(BODY) // (1 << 16))
+    assert assets.fetch_model("toy") == folder and len(asked) == 1
+    assert sorted(p.name for p in folder.rglob("*")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("body", "match"),
+    [
+        (BODY[:-1], "sent another file than it should"),
+        (BODY + b"more", "sent another file than it should"),
+        (OSError("no route"), r"download failed \(no route\)\. Try: put https://example\.invalid/a at"),
+    ],
+)
+def test_a_model_that_does_not_arrive_whole_leaves_nothing(sends, tmp_path, body, match):
+    sends(body)
+    with pytest.raises(DataError, match=match):
+        assets.fetch_model("toy")
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_a_cache_that_cannot_hold_a_model(sends, tmp_path):
+    sends(BODY)
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(DataError, match="toy/a: cannot be kept at"):
+        assets.fetch_model("toy")
+
+
+def test_a_model_that_nobody_published(monkeypatch):
+    with pytest.raises(ConfigError, match=r"no model called 'tiy'\. Try: toy"):
+        assets.find_model("tiy")
+    with pytest.raises(ConfigError, match="one of toy"):
+        assets.known_model("xyzzy")
+    monkeypatch.undo()
+    assert list(assets.MODELS) == ["gpt2", "minilm", "stories260K"]
+    for name, model in assets.MODELS.items():
+        assert model.name == name and model.path == f"models/{name}" and model.size == sum(f.size for f in model.files)
+        for file in model.files:
+            assert file.path == f"{model.path}/{file.name.removeprefix(name + '/')}"
+            assert re.fullmatch(r"https://huggingface\.co/[\w/-]+/resolve/[0-9a-f]{40}/[\w/.]+", file.url)
+            assert re.fullmatch("[0-9a-f]{64}", file.sha256) and file.size > 0

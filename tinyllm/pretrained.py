@@ -160,23 +160,24 @@ def _published(path: str | Path) -> Path:
 
 def _tokenizer_of(loaded: Loaded) -> Tokenizer | None:
     """Find the tokenizer in the file of the model, or beside it."""
-    from .tokenizer import Encoding, files, from_dict
+    from .models.config_json import read_object
+    from .tokenizer import Encoding, files
 
     weights, metadata = loaded.weights, loaded.metadata
     if weights.format == "gguf":
         if OWN_KEY in metadata:
-            return from_dict(json.loads(metadata[OWN_KEY]))
+            return _from_own(json.loads(metadata[OWN_KEY]))
         if "tokenizer.ggml.model" not in metadata:
             return None
         words: Any = files.gguf.from_metadata(metadata, str(metadata.get("general.name") or weights.path.stem))
         words.settings = _gguf_settings(metadata, words)
         return words
     folder, V = weights.folder, loaded.model.config.vocab_size
-    for name in (OWN, f"tok{V}.bin") if weights.format == "llama2c" else (OWN,):
-        if (folder / name).is_file():
-            return files.load(folder / name)
-    file = folder / "tokenizer.bin" if weights.format == "llama2c" else files.find(folder)
-    if file is None or not file.is_file():
+    if (folder / OWN).is_file():
+        return _from_own(read_object(folder / OWN))
+    scored = [folder / name for name in (f"tok{V}.bin", "tokenizer.bin") if (folder / name).is_file()]
+    file = next(iter(scored), None) if weights.format == "llama2c" else files.find(folder)
+    if file is None:
         _LOG.info("%s: no tokenizer is beside the weights", folder)
         return None
     try:
@@ -233,7 +234,23 @@ def _folder_files(tokenizer: Any, folder: Path) -> dict[Path, bytes]:
             return texts
     else:
         _LOG.warning("no other tool reads a tokenizer of kind %s; it is saved as %s", tokenizer.name, OWN)
-    return {folder / OWN: _json(tokenizer.to_dict())}
+    return {folder / OWN: _json(_to_own(tokenizer))}
+
+
+def _to_own(tokenizer: Any) -> dict[str, Any]:
+    """Return all there is to a tokenizer in our own format."""
+    return {**tokenizer.to_dict(), "settings": dict(getattr(tokenizer, "settings", {}))}
+
+
+def _from_own(saved: dict[str, Any]) -> Tokenizer:
+    """Undo ``_to_own``."""
+    from .tokenizer import Encoding, from_dict
+
+    settings = saved.pop("settings", {})
+    made: Any = from_dict(saved)
+    if isinstance(made, Encoding):
+        made.settings = settings
+    return made
 
 
 def _end_of(model: Any, tokenizer: Any) -> dict[str, Any]:
@@ -281,7 +298,7 @@ def _gguf_fields(tokenizer: Any) -> Mapping[str, Any]:
             return fields | ({TEMPLATE_KEY: template} if isinstance(template, str) else {})
     else:
         _LOG.warning("no reader of GGUF knows a tokenizer of kind %s; it is in the field %s", tokenizer.name, OWN_KEY)
-    return {OWN_KEY: json.dumps(tokenizer.to_dict(), ensure_ascii=False)}
+    return {OWN_KEY: json.dumps(_to_own(tokenizer), ensure_ascii=False)}
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

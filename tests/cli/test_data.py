@@ -73,6 +73,7 @@ def server(monkeypatch):
         for name, body in CONTENT.items()
     }
     monkeypatch.setattr(assets, "ASSETS", small)
+    monkeypatch.setattr(assets, "MODELS", {})
     yield running
     running.stop()
 
@@ -222,6 +223,47 @@ def test_a_bar_on_a_terminal_is_gone_in_the_end(server, capsys, fails):
     assert "verses" in shown and "kB" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1  # the cursor is hidden, and comes back
     assert ("sent another file" in capsys.readouterr().err) == fails
+
+
+@pytest.fixture
+def toy(server, monkeypatch):
+    """A model of two files, published by nobody but us."""
+    files = [
+        assets.Asset(
+            f"toy/{name}", f"models/toy/{name}", f"{server.url}/{name}", hashlib.sha256(body).hexdigest(), len(body), ""
+        )
+        for name, body in CONTENT.items()
+    ]
+    monkeypatch.setattr(assets, "MODELS", {"toy": assets.ModelAsset("toy", tuple(files), "a toy")})
+
+
+def test_a_model_is_fetched_as_a_whole(tinyllm, server, toy, tmp_path):
+    folder = tmp_path / "cache" / "models" / "toy"
+    lines = tinyllm("data", "list", "toy").out.splitlines()
+    assert lines[0].split() == ["toy", "0.2", "MB", "a", "toy"]
+    assert lines[1].strip() == "not here; tinyllm data get toy"
+    done = tinyllm("data", "get", "toy", "song")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == f"toy/verses: 0.2 MB from {server.url}/verses"
+    assert f"toy: fetched, {folder}" in done.out.splitlines()
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == CONTENT
+    assert tinyllm("data", "get", "toy").out == f"toy: is here already, {folder}\n"
+    assert server.asked == ["verses", "song", "song"]
+    assert tinyllm("data", "list", "toy").out.splitlines()[1].strip() == str(folder)
+    (found,) = map(json.loads, tinyllm("data", "list", "toy", "--json").out.splitlines())
+    assert (found["state"], found["size"]) == ("here", sum(map(len, CONTENT.values())))
+    assert [file["name"] for file in found["files"]] == ["toy/verses", "toy/song"]
+
+
+def test_a_model_that_cannot_be_had(tinyllm, server, toy, tmp_path, monkeypatch):
+    server.instead["song"] = b"x" * len(CONTENT["song"])
+    done = tinyllm("data", "get", "toy", "--json")
+    assert done.code == 1 and "another file than it should" in json.loads(done.out)["error"]
+    monkeypatch.setenv("TINYLLM_DATA", str(tmp_path / "data"))
+    (tmp_path / "data" / "models" / "toy").mkdir(parents=True)
+    for name, body in CONTENT.items():
+        (tmp_path / "data" / "models" / "toy" / name).write_bytes(body[::-1])
+    assert "ALTERED" in tinyllm("data", "list", "toy").out
 
 
 def test_a_folder_that_cannot_be_written(tinyllm, server, tmp_path):

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from .mine import add_mine, swapped
+from .opening import open_writer
 from .parser import Parser, number
 from .screen import Screen, say
 from .written import closing, figures
@@ -21,6 +22,7 @@ EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"
   tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-p 0.9
   tinyllm generate runs/tour-1 "def" --temperature 0        the likeliest text, always the same
+  tinyllm generate model.gguf "Once upon a time" --seed 1   what others have trained, or a folder of transformers
   tinyllm generate runs/tour-1 "def" --mine                 on the functions that you wrote
   echo "Once upon a time" | tinyllm generate runs/tour-1 -
 """
@@ -28,9 +30,13 @@ EXAMPLES = """\
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    parser.add_argument("folder", metavar="FOLDER", help="a run folder, as tinyllm train leaves it")
     parser.add_argument(
-        "prompt", metavar="PROMPT", nargs="?", default="\n", help="the text to continue; - reads it from standard input"
+        "folder",
+        metavar="FOLDER",
+        help="a run folder, as tinyllm train leaves it; or a folder of transformers, a GGUF file, llama2.c's .bin",
+    )
+    parser.add_argument(
+        "prompt", metavar="PROMPT", nargs="?", default="", help="the text to continue; - reads it from standard input"
     )
     parser.add_argument(
         "--tokens", type=number(0, whole=True), default=200, metavar="N", help="how many tokens to write (200)"
@@ -80,10 +86,9 @@ def run(args: argparse.Namespace) -> int:
 def write(args: argparse.Namespace, receipt: Receipt | None) -> int:
     """Write the text, or the JSON object with the receipt's calls in it."""
     from ..generate import stream
-    from ..train import load
 
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
-    model, tokenizer, _ = load(args.folder, args.which)
+    model, tokenizer = open_writer(args.folder, args.which)
     choices = {name: getattr(args, name) for name in ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")}
     asked = {**choices, "stop": args.stop, "weights": args.weights}
     pieces = stream(model, prompt, tokenizer, args.tokens, seed=args.seed, **asked)

@@ -23,8 +23,8 @@ from ..nn.attention import merge_heads, split_heads
 from ..nn.init import Init, normal
 from .bert_config import BertConfig
 from .bert_names import from_theirs, to_theirs
-from .packing import Packing
 from .formats.sharded import open_tensors
+from .packing import Packing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

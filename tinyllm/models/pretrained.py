@@ -25,7 +25,7 @@ from . import gpt2, llama
 from .bert import Bert
 from .bert_config import BertConfig
 from .config_json import read_object
-from .formats.safetensors import FLOATS, SafeTensors
+from .formats.safetensors import FLOATS, NUMPY, SafeTensors
 from .formats.sharded import INDEX, WHOLE, Shards, open_tensors, save_sharded
 from .gpt import GPT
 from .gpt2_config import GPT2Config
@@ -243,11 +243,13 @@ class _Floats(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         stored = self.file[name].dtype
-        if stored not in FLOATS:
+        if stored == "BF16":
+            return self.file.read(name)
+        if stored not in NUMPY:
             raise CheckpointError(
                 f"{self.file.path}: {name} is stored as {stored}", hint="a file in " + ", ".join(FLOATS)
             )
-        return self.file.read(name) if stored == "BF16" else self.file.view(name)
+        return self.file.view(name)
 
     def __contains__(self, name: object) -> bool:
         return name in self.file

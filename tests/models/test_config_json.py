@@ -1,0 +1,36 @@
+"""What every config.json has in common."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinyllm.errors import ConfigError
+from tinyllm.models.config_json import dtype_of, read_object, refuse_what_changes_the_math
+
+
+def test_a_key_that_changes_the_math_is_refused_unless_it_is_read_or_not_in_use():
+    refuse_what_changes_the_math(
+        {"rope_theta": 5, "residual_multiplier": 1, "use_bias": False, "name": "x"}, {"rope_theta"}
+    )
+    with pytest.raises(ConfigError, match=r"residual_multiplier=0\.2 changes the model"):
+        refuse_what_changes_the_math({"residual_multiplier": 0.2}, {"rope_theta"})
+    with pytest.raises(ConfigError, match="sees the future"):
+        refuse_what_changes_the_math({"is_causal": False}, ())
+
+
+def test_the_type_in_either_spelling():
+    assert dtype_of({"dtype": "float16", "torch_dtype": "bfloat16"}) == "float16"
+    assert dtype_of({"dtype": None, "torch_dtype": "torch.float64"}) == "float64"
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [("[]", "holds no JSON object"), ("{", "is no JSON"), ("[" * 100_000, "is no JSON"), (None, "no such")],
+)
+def test_what_is_no_object(text, match, tmp_path):
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match=match):
+        read_object(tmp_path / "config.json")
+    (tmp_path / "config.json").write_text('{"a": 1}')
+    assert read_object(tmp_path / "config.json") == {"a": 1}
