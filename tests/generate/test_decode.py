@@ -20,6 +20,7 @@ from tinyllm.tokenizer import CharTokenizer
 KINDS = {
     "gpt2": {"preset": "gpt2"},
     "gpt2, no biases, own head": {"preset": "gpt2", "bias": False, "tied": False},
+    "exact GELU": {"preset": "gpt2", "mlp": "gelu_exact"},
     "modern": {"preset": "modern"},
     "one key/value head": {"preset": "modern", "n_kv_head": 1, "tied": False},
     "window": {"preset": "modern", "window": 3},

@@ -113,9 +113,6 @@ def test_usual_faults_are_far_outside(tmp_path, family, change):
     (tmp_path / "config.json").write_text(json.dumps(values))
     (tmp_path / "model.safetensors").write_bytes((FOLDER / family / "model.safetensors").read_bytes())
     with tl.kernels.use("numpy"), tl.no_grad():
-        try:
-            logits = load_model(tmp_path)(wanted["ids"]).data
-        except tl.errors.ConfigError:  # some are refused before they can do harm, which is as good
-            assert change == {"activation_function": "gelu"}
-            return
-    assert not close(logits, wanted["logits"], 1e-3)
+        logits = load_model(tmp_path)(wanted["ids"]).data
+    # the two forms of GELU differ by three parts in ten thousand
+    assert not close(logits, wanted["logits"], 1e-4 if "activation_function" in change else 1e-3)

@@ -13,10 +13,11 @@ import pytest
 
 import tinyllm as tl
 from tinyllm.errors import CheckpointError, ConfigError, MemoryShortError
-from tinyllm.models import Llama, LlamaConfig, pretrained
+from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig, gpt2, pretrained
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
 from tinyllm.models.formats import safetensors
+from tinyllm.models.gguf_model import save_gguf
 from tinyllm.models.pretrained import described, load_model, open_model, refuse_taken, save_model
 from tinyllm.models.weights_at import weights_at
 
@@ -188,7 +189,7 @@ def test_nothing_there(tmp_path):
     [
         (
             {"model_type": "gpt_neox"},
-            "architecture 'gpt_neox' is not known here; known are gpt2, llama, mistral,.* bert",
+            "architecture 'gpt_neox' is not known here; known are gpt2, nanogpt, llama, mistral,.* bert",
         ),
         ({"model_type": "qwen4"}, "Try: qwen"),
         ({"model_type": None}, "architecture None"),
@@ -217,11 +218,31 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_made(name, tmp_path, 
         load_model(tmp_path)
 
 
-def test_nanogpt_says_why(folder):
+def test_nanogpt_s_settings_and_state(tmp_path):
     settings = {"n_layer": 2, "n_head": 2, "n_embd": 6, "block_size": 7, "bias": False, "vocab_size": 11}
-    (folder / "config.json").write_text(json.dumps(settings))
-    with pytest.raises(ConfigError, match=r"nanoGPT.*GELU is the exact one"):
-        load_model(folder)
+    model = GPT(GPTConfig(**settings, mlp="gelu_exact"), np.random.default_rng(0))
+    for p in model.parameters():
+        p.data = p.data + np.random.default_rng(1).normal(size=p.shape).astype(np.float32)
+    arrays = gpt2.to_arrays(model, conv1d=False)
+    safetensors.save(tmp_path / "model.safetensors", {**arrays, "lm_head.weight": model.wte.weight.data})
+    (tmp_path / "config.json").write_text(json.dumps({**settings, "dropout": 0.1}))
+    loaded = load_model(tmp_path)
+    idx = np.array([[1, 2, 3]])
+    assert loaded.config.mlp == "gelu_exact" and loaded.config.dropout == 0.1
+    assert np.array_equal(loaded(idx).data, model.eval()(idx).data)
+    tanh = GPT(GPTConfig(**settings), np.random.default_rng(0))
+    tanh.load_state_dict(model.state_dict())
+    assert 1e-5 < np.abs(tanh.eval()(idx).data - loaded(idx).data).max() < 0.1
+
+
+def test_the_exact_gelu_goes_through_transformers_config(tmp_path):
+    config = GPTConfig(11, 7, n_layer=1, n_head=2, n_embd=6, mlp="gelu_exact")
+    model = GPT(config, np.random.default_rng(0))
+    save_model(model, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["activation_function"] == "gelu"
+    assert load_model(tmp_path).config.mlp == "gelu_exact"
+    with pytest.raises(ConfigError, match="exact one"):
+        save_gguf(model, tmp_path / "model.gguf")
 
 
 def test_a_type_that_is_not_read(folder):

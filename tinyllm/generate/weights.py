@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..autograd import gelu, gelu_tanh
 from ..errors import ConfigError, nearest
 from ..kernels.quantized import BLOCK
 
@@ -21,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FORMATS = ("float32", "int8", "int4", "int4x8")  # the last: products of 4-bit weights and x in 8 bits
 _QUANTIZE = {"int8": kernels.quantize_8, "int4": kernels.quantize_4, "int4x8": kernels.quantize_4}
 _PRODUCT = {"int8": kernels.linear_8, "int4": kernels.linear_4, "int4x8": kernels.linear_4_by_8}
+_BENDS = {gelu: kernels.gelu, gelu_tanh: kernels.gelu_tanh}
 FEW = 8  # queries: more of them keep the processor busy, not the memory, and want the kernel that models train with
 # Rows that coarse weights are multiplied with as they are; for more, the kernel makes floats of all weights first. That
 # takes as long as several times so many rows: 3072 x 768 in 8 bits with 16 rows took 8 ms, and 1.2 in two groups.
@@ -100,7 +102,7 @@ class Layer:
         self.qk_norm = None if attn.q_norm is None else _qk_norm(attn, dtype)
         self.qkv, self.out, self.down = matrix(attn.qkv), matrix(attn.out), matrix(block.mlp.down)
         self.up = matrix(block.mlp.gate, block.mlp.up) if gated else matrix(block.mlp.up)
-        self.bend = _swiglu if gated else kernels.gelu_tanh
+        self.bend = _swiglu if gated else _BENDS[block.mlp.activation]
         self.matrices = [self.qkv, self.out, self.up, self.down]
 
     def heads(self, x: Array, B: int, angles: tuple[Array, Array] | None) -> tuple[Array, Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ConfigError, nearest
 
-CHOICES = {"position": ("learned", "rope"), "norm": ("layer", "rms"), "mlp": ("gelu", "swiglu")}
+CHOICES = {"position": ("learned", "rope"), "norm": ("layer", "rms"), "mlp": ("gelu", "gelu_exact", "swiglu")}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GPTConfig:
         window: how many positions each query sees, itself included; None for all.
         position: "learned" (a vector for every position) or "rope" (queries and keys turned; ``rope_half``).
         norm: "layer" or "rms".
-        mlp: "gelu" (tanh form) or "swiglu".
+        mlp: "gelu" (GPT-2's, the tanh form), "gelu_exact" (nanoGPT's) or "swiglu".
         tied: does the head share the matrix of the token embedding?
         rope_theta: base of the angles, for position = "rope".
         norm_eps: what keeps the norms' division finite.
@@ -66,7 +66,7 @@ class GPTConfig:
         if not self.n_kv_head:
             object.__setattr__(self, "n_kv_head", self.n_head)
         if not self.n_hidden:
-            hidden = 4 * self.n_embd if self.mlp == "gelu" else -(-8 * self.n_embd // 24) * 8
+            hidden = -(-8 * self.n_embd // 24) * 8 if self.mlp == "swiglu" else 4 * self.n_embd
             object.__setattr__(self, "n_hidden", hidden)
         self._check_fit()
 

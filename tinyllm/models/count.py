@@ -19,7 +19,7 @@ def count_params(config: GPTConfig) -> int:
     one_norm = C if config.norm == "rms" or not config.bias else 2 * C
     biases = 0
     if config.bias:
-        ups = 1 if config.mlp == "gelu" else 2
+        ups = 2 if config.mlp == "swiglu" else 1
         biases = _qkv_rows(config) + C + ups * config.n_hidden + C
     head = 0 if config.tied else config.vocab_size * C
     return embeddings + L * (_block_matrices(config) + biases + 2 * one_norm) + one_norm + head
@@ -62,4 +62,4 @@ def _qkv_rows(config: GPTConfig) -> int:
 def _block_matrices(config: GPTConfig) -> int:
     """Weights of the matrices of one block: qkv and out, and the two or three of the MLP."""
     C = config.n_embd
-    return C * (_qkv_rows(config) + C + (2 if config.mlp == "gelu" else 3) * config.n_hidden)
+    return C * (_qkv_rows(config) + C + (3 if config.mlp == "swiglu" else 2) * config.n_hidden)

@@ -168,6 +168,8 @@ def _sayable(model: GPT) -> GPTConfig | LlamaConfig:
     config = model.config
     if isinstance(config, LlamaConfig):
         return config
+    if config.mlp == "gelu_exact":
+        raise ConfigError("save_gguf: GGUF's gpt2 has the tanh form of GELU, and this model the exact one", hint="hf")
     return LlamaConfig.from_gpt(config) if config.position == "rope" else GPT2Config.from_gpt(config)
 
 

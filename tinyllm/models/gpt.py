@@ -26,6 +26,7 @@ from ..nn.init import Init, normal
 from .config import GPTConfig
 
 Array = np.ndarray[Any, np.dtype[Any]]
+GELU = {"gelu": "gelu_tanh", "gelu_exact": "gelu"}  # what a config calls it -> what an MLP does
 MANY_LOGITS = 1 << 24  # above this many (64 MB in float32) the loss is taken without ever holding them all
 
 
@@ -46,7 +47,6 @@ class Block(Module):
     ) -> None:
         C, F, bias = config.n_embd, config.n_hidden, config.bias
         start, start_residual = (init, init) if init else initial(config)
-        mlp = MLP if config.mlp == "gelu" else SwiGLU
         self.norm1 = norm(config)
         self.attn = SelfAttention(
             C,
@@ -60,7 +60,11 @@ class Block(Module):
             init_out=start_residual,
         )
         self.norm2 = norm(config)
-        self.mlp = mlp(C, F, bias, rng=rng, init=start, init_down=start_residual)
+        self.mlp: MLP | SwiGLU
+        if config.mlp == "swiglu":
+            self.mlp = SwiGLU(C, F, bias, rng=rng, init=start, init_down=start_residual)
+        else:
+            self.mlp = MLP(C, F, bias, GELU[config.mlp], rng=rng, init=start, init_down=start_residual)
         self.drop = drop
 
     def forward(self, x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
     that reads them from a file only when they are asked for.
 
     Args:
-        config: what the tensors were saved with; for nanoGPT's, mind that its GELU is the exact one in later versions.
+        config: what the tensors were saved with; nanoGPT's has mlp="gelu_exact".
         arrays: name -> array.
         dtype: floating-point dtype of the model.
 

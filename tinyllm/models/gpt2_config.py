@@ -37,7 +37,8 @@ class GPT2Config(GPTConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        only = {"position": "learned", "norm": "layer", "mlp": "gelu", "window": None, "n_kv_head": self.n_head}
+        only = {"position": "learned", "norm": "layer", "window": None, "n_kv_head": self.n_head}
+        only |= {"mlp": "gelu"} if self.mlp == "swiglu" else {}
         for name, value in only.items():
             if getattr(self, name) != value:
                 raise ConfigError(f"GPT2Config: {name}={getattr(self, name)!r} is no GPT-2", hint=f"{name}={value!r}")

@@ -1,8 +1,8 @@
 """config.json of GPT-2: what it says of a GPT, and how a GPT is said in it.
 
-It has options that a GPT here cannot express: another activation than GELU's tanh form, scores that are not divided by
-sqrt(D) or also by the number of the layer, attention to another text. Each of them is refused by its name. Attention
-weights are never dropped here, so ``attn_pdrop`` is kept and written back, and has no effect.
+It has options that a GPT here cannot express: an activation that is not GELU, scores that are not divided by sqrt(D) or
+also by the number of the layer, attention to another text. Each of them is refused by its name. Attention weights are
+never dropped here, so ``attn_pdrop`` is kept and written back, and has no effect.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ SIZES = {
     "n_layer": ("n_layer", ("num_hidden_layers",)),
     "n_head": ("n_head", ("num_attention_heads",)),
 }
+EXACT = "gelu"
 TANH = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate")  # names of one formula
 # option -> the one value that a GPT can express
 ONLY = {
@@ -58,10 +59,9 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"config.json: {key} is {values[key]!r}, and only {only!r} can be expressed here")
     refuse_what_changes_the_math(values, (*READ, "reorder_and_upcast_attn"))
     activation = values.get("activation_function", "gelu_new")
-    if activation not in TANH:
+    if activation not in (*TANH, EXACT):
         raise ConfigError(
-            f"config.json: activation_function is {activation!r}, and a GPT has the tanh form of GELU",
-            hint=" or ".join(TANH[:2]),
+            f"config.json: activation_function is {activation!r}, and a GPT has GELU", hint=f"{TANH[0]} or {EXACT}"
         )
     sizes = {field: _size(values, key, others) for key, (field, others) in SIZES.items()}
     inner = values.get("n_inner")
@@ -70,6 +70,7 @@ def read_json(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **sizes,
         "n_hidden": inner or 4 * sizes["n_embd"],
+        "mlp": "gelu_exact" if activation == EXACT else "gelu",
         "dropout": values.get("resid_pdrop", 0.1),
         "tied": bool(values.get("tie_word_embeddings", True)),
         "norm_eps": values.get("layer_norm_epsilon", 1e-5),
@@ -95,7 +96,7 @@ def write_json(config: Any) -> dict[str, Any]:
         "architectures": [CLASSES[0]],
         **{key: getattr(config, field) for key, (field, _) in SIZES.items()},
         "n_inner": None if config.n_hidden == 4 * config.n_embd else config.n_hidden,
-        "activation_function": TANH[0],
+        "activation_function": EXACT if config.mlp == "gelu_exact" else TANH[0],
         "layer_norm_epsilon": config.norm_eps,
         "resid_pdrop": config.dropout,
         "tie_word_embeddings": config.tied,
