@@ -35,7 +35,8 @@ def test_python_blocks_run_as_they_are(code, tmp_path):
 def test_the_two_commands_are_as_promised():
     section = README.split("## Two commands")[1].split("\n## ")[0]
     (commands,) = re.findall(r"```\n(.*?)```", section, re.DOTALL)
-    assert commands.splitlines() == ["pip install -e . && tinyllm tour", "pip install -e '.[test]' && pytest"]
+    tests = "pip install -e '.[test]' && pytest -n auto --dist loadfile"
+    assert commands.splitlines() == ["pip install -e . && tinyllm tour", tests]
 
 
 def tree():
