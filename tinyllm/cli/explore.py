@@ -61,6 +61,9 @@ def page_of(model: Any, tokenizer: Any, ids: np.ndarray[Any, Any], title: str) -
     from ..autograd import no_grad
     from ..generate.prompts import unused_ids
     from ..viz import AttentionMaps, NextTokens, attention_panel, cache_panel, panels_page, sampling_panel
+    from ..viz.lens_page import lens_panel
+    from ..viz.scatter_page import map_panel
+    from .looking import lens_of, map_of
 
     model.eval()
     V, config = model.config.vocab_size, model.config
@@ -72,9 +75,12 @@ def page_of(model: Any, tokenizer: Any, ids: np.ndarray[Any, Any], title: str) -
     tokens = [tokenizer.decode([int(i)]) for i in ids]
     panels = [
         attention_panel(AttentionMaps(maps, tokens)),
+        lens_panel(lens_of(model, tokenizer, ids)),
         sampling_panel(NextTokens(logits, tokens, names)),
         cache_panel(cost_of(model, measured(model, ids))),
     ]
+    if (points := map_of(model, tokenizer, ids)) is not None:
+        panels.append(map_panel(points))
     family = getattr(config, "family", type(model).__name__)
     about = (
         f"{family}: {config.n_layer} layers, {config.n_head} heads, {config.n_embd} wide, "
