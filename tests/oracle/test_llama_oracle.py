@@ -19,6 +19,7 @@ from tinyllm.generate import Decoder
 from tinyllm.models.llama import from_arrays, to_arrays
 from tinyllm.models.llama_config import LlamaConfig
 from tinyllm.models.llama_names import llama_names
+from tinyllm.models.pretrained import load_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch = pytest.importorskip("torch", reason="the oracle tests need torch: pip install -e '.[oracle]'")
@@ -240,12 +241,18 @@ def random_values(family, rng):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["Llama", "Mistral", "Qwen2", "Qwen3"])
-def test_fifty_random_configs(family):
-    """Logits, gradients, and 64 tokens chosen greedily; theirs with a cache, ours with one and without."""
+def test_fifty_random_configs(family, tmp_path):
+    """Logits, gradients, and 64 tokens chosen greedily; theirs with a cache, ours with one and without.
+
+    Ours is loaded from the folder that transformers has saved, every third time in several files.
+    """
     rng = np.random.default_rng([ord(letter) for letter in family])
     for seed in range(50):
         values = random_values(family, rng)
         both = pair(family, values, seed)
+        both.theirs.save_pretrained(tmp_path / str(seed), max_shard_size="20KB" if seed % 3 == 0 else "1GB")
+        both.ours = load_model(tmp_path / str(seed))
+        assert both.ours.config == both.config
         idx = tokens(both.config, seed)
         assert distance(both, idx) < LIMIT, values
         milder = pair(
