@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import tinyllm.generate
-from tinyllm.cli.generate import FORMATS
+from tinyllm.cli.choosing import FORMATS
 from tinyllm.generate import weights
 from tinyllm.train import load
 
