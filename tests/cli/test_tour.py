@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 
 import pytest
@@ -136,6 +137,22 @@ def test_ctrl_c_leaves_a_run_that_goes_on(tinyllm, monkeypatch):
     assert done.out.endswith("Go on with: tinyllm train --resume visit\n")
     monkeypatch.setattr(progress.Plain, "on_step", real)
     assert tinyllm("train", "--resume", "visit").code == 0
+
+
+def test_three_temperatures_are_drawn_from_more_and_more(tinyllm):
+    done = tinyllm("tour", "--quick", "--stop", "sampling", "--out", "visit")
+    assert (done.code, done.err) == (0, "")
+    choices = [float(n) for n in re.findall(r"temperature [\d.]+: as if among ([\d.]+) equally likely", done.out)]
+    assert len(choices) == 3 and 1 <= choices[0] < choices[1] < choices[2] <= Run.open("visit").tokenizer.n_vocab
+
+
+def test_the_cache_says_the_same_and_is_measured(tinyllm):
+    done = tinyllm("tour", "--quick", "--stop", "cache", "--out", "visit")
+    assert (done.code, done.err) == (0, "") and "step 1/" not in done.out
+    rows = re.findall(r"^    (\d+) +([\d.]+) ms +([\d.]+) ms +([\d.]+)x$", done.out, re.MULTILINE)
+    assert [int(row[0]) for row in rows] == [16, 32, 64, 127]
+    assert all(float(number) >= 0 for row in rows for number in row)
+    assert float(re.search(r"differ by (\S+) at most", " ".join(done.out.split()))[1]) < 1e-5
 
 
 @pytest.mark.slow

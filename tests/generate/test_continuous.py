@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError, NaNError, RangeError
 from tinyllm.generate import Batch, Decoder, Sampling
+from tinyllm.generate.weights import Layer
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig
 
 V, S = 23, 16
@@ -185,6 +186,32 @@ def test_who_was_to_choose_next_can_be_sent_away():
             batch.step()
     batch.cancel(second)
     assert batch.step() == [] and not len(batch) and first not in batch
+
+
+@pytest.mark.parametrize("at", [2, 9, 21])
+def test_an_interrupt_while_texts_are_read_changes_none_of_them(at, monkeypatch):
+    model, texts = made("mistral"), [[1], [2, 3], [4], [5, 6, 7]]
+    batch, layers = Batch(Decoder(model, batch=3)), []
+    inside = Layer.attend
+
+    def attend(layer, *arguments):
+        layers.append(layer)
+        if len(layers) == at:  # between two layers of some text's tokens
+            raise KeyboardInterrupt
+        return inside(layer, *arguments)
+
+    monkeypatch.setattr(Layer, "attend", attend)
+    tickets = [batch.add(ids, drawing(n), 6) for n, ids in enumerate(texts)]
+    said, interrupts = [], 0
+    while len(batch):
+        try:
+            said += batch.step()
+        except KeyboardInterrupt:
+            interrupts += 1
+    assert interrupts == 1
+    for n, ids in enumerate(texts):
+        found = [token for ticket, token in said if ticket == tickets[n]]
+        assert found == alone(Decoder(model), ids, drawing(n), 6)
 
 
 def test_who_waits_can_be_sent_away():

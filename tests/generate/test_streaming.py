@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinyllm as tl
-from tinyllm.errors import ConfigError, DataError, DTypeError, NaNError, RangeError
+from tinyllm.errors import ConfigError, DataError, DTypeError, NaNError, RangeError, ShapeError
 from tinyllm.generate import generate, stream
 from tinyllm.models import GPT, GPTConfig
+from tinyllm.models.bert import Bert
+from tinyllm.models.bert_config import BertConfig
 from tinyllm.tokenizer import ByteTokenizer, CharTokenizer, Encoding
 
 TEXT = "the quick brown fox\n"
@@ -397,6 +399,7 @@ def test_a_draft_writes_no_hole_and_needs_room():
         {"typical_p": 0},
         {"repetition_penalty": 0},
         {"stop": [""]},
+        {"stop": 5},
         {"seed": -1},
         {"seed": "a"},
         {"weights": "int9"},
@@ -433,6 +436,12 @@ def test_what_is_no_prompt(model, chars):
         stream(model, [3])
     with pytest.raises(ConfigError, match="several prompts"):
         stream(model, ["the", "fox"], chars)
+    with pytest.raises(ConfigError, match=r"a str is no model.*tl.load"):
+        generate("gpt2", "fox", chars)
+    encoder = Bert(BertConfig(vocab_size=17, n_layer=1, n_head=1, n_embd=4, n_hidden=8), np.random.default_rng(0))
+    with pytest.raises(ShapeError, match=r"what Bert says has shape \(1, 3, 4\), not \(B, T, V\)"):
+        generate(encoder, "fox", chars)
+    assert generate(model, "fox", chars, 3, stop=None, seed=0).finish == "length"
 
 
 def test_a_tokenizer_of_another_model_is_refused(model):

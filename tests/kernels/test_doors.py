@@ -267,6 +267,24 @@ def test_warm_compiles_everything_and_says_so():
     assert {total for _, _, total in told} == {len(DOORS)}
 
 
+@pytest.mark.parametrize(
+    ("loaded", "variable", "found"),
+    [(False, "", "numpy"), (True, "", "asked"), (False, "numba", "asked"), (True, "numpy", "asked")],
+)
+def test_little_work_does_without_loading(monkeypatch, loaded, variable, found):
+    name = "tinyllm.kernels.jit"
+    monkeypatch.setitem(sys.modules, name, sys)
+    if not loaded:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setenv("TINYLLM_KERNELS", variable)
+    monkeypatch.setattr(table, "_default", lambda: "asked")
+    with kernels.without_loading():
+        assert kernels.backend() == found
+    assert kernels.backend() == "asked"
+    with kernels.use("numba"), kernels.without_loading():
+        assert kernels.backend() == "numba"
+
+
 def fresh(code, **env):
     """Run code in a new process, at the root of the checkout."""
     root = Path(__file__).parents[2]

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinyllm as tl
+from tinyllm import Tensor, kernels
 from tinyllm.errors import CheckpointError, ConfigError, DataError
 from tinyllm.models import minilm as module
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
 from tinyllm.models.formats.safetensors import save
 from tinyllm.models.formats.sharded import save_sharded
-from tinyllm.models.minilm import MiniLM, asked_length, batches, rectangle
+from tinyllm.models.minilm import MiniLM, asked_length, batches, encoder_of, rectangle
+from tinyllm.tokenizer.wordpiece import WordPiece
 
+FROZEN = Path(__file__).parents[1] / "frozen"
 CONFIG = BertConfig(vocab_size=128, block_size=16, n_layer=2, n_head=2, n_embd=6, n_hidden=7)
 TEXTS = ["to be", "", "or not to be", "that", "is the question whether", "a", "to be"]
 
@@ -124,6 +132,69 @@ def test_a_folder_gives_the_same_vectors(folder, minilm):
         assert np.array_equal(read.embed(TEXTS), minilm.embed(TEXTS))
 
 
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "to", "be", "or", "not", "##s"]
+
+
+def test_the_folder_is_enough(folder):
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    words = WordPiece(WORDS)
+    with tl.kernels.use("numpy"):
+        vectors = tl.models.MiniLM(folder).embed(["To be", "", "or not to bes"])
+        assert np.array_equal(vectors, MiniLM(folder, words.encode).embed(["To be", "", "or not to bes"]))
+        (folder / "vocab.txt").unlink()
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(FROZEN / "wordpiece" / name, folder)
+        other = MiniLM(folder).embed(["the owls"])
+        assert np.array_equal(other, MiniLM(folder, lambda text: [2, 5, 6, 7, 3]).embed(["the owls"]))
+
+
+def test_vocabularies_that_cannot_be_meant(folder):
+    with pytest.raises(DataError, match="no tokenizer is in this folder"):
+        MiniLM(folder)
+    with pytest.raises(ConfigError, match=r"nothing turns texts into ids\. Try: encode="):
+        MiniLM(Bert.from_folder(folder))
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    with pytest.raises(ConfigError, match="a vocabulary of 9 and a model that knows 8"):
+        encoder_of(folder, 8)
+    (folder / "sentence_bert_config.json").write_text('{"do_lower_case": true}')
+    assert encoder_of(folder, 9)("TO") == [2, 4, 3]
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    with pytest.raises(ConfigError, match="a cased vocabulary and lowers texts"):
+        MiniLM(folder)
+    (folder / "vocab.txt").unlink()
+    (folder / "vocab.json").write_text(json.dumps({"a": 0, "b": 1}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    with pytest.raises((ConfigError, DataError)):
+        MiniLM(folder)
+
+
+def test_little_is_left_to_numpy_until_numba_is_worth_its_time(minilm, monkeypatch):
+    seen, none = [], Tensor(np.zeros((2, 6), np.float32))
+    monkeypatch.setattr(minilm.model, "embed", lambda *batch: seen.append(kernels.backend()) or none)
+    monkeypatch.delenv("TINYLLM_KERNELS", raising=False)
+    monkeypatch.setattr(kernels.table, "_default", lambda: "numba")
+    monkeypatch.setitem(sys.modules, "tinyllm.kernels.jit", sys)
+    monkeypatch.delitem(sys.modules, "tinyllm.kernels.jit")
+    monkeypatch.setattr(module, "FEW", 18)
+    for _ in range(3):
+        minilm.embed(["to be", "a"])  # 10 tokens
+    assert seen == ["numpy", "numba", "numba"]
+
+
+def test_the_first_text_loads_no_numba(folder):
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    code = f"""
+import sys
+from tinyllm.models import MiniLM
+assert "tinyllm.tokenizer" not in sys.modules
+MiniLM({str(folder)!r}).embed(["to be"])
+print("numba" in sys.modules)
+"""
+    environment = {**os.environ, "TINYLLM_KERNELS": ""}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout == "False\n"
+
+
 def test_its_weights_stay_in_the_file(folder):
     assert not MiniLM(folder, encode).model.word.weight.data.flags.writeable
     assert Bert.from_folder(folder).word.weight.data.flags.writeable
@@ -138,6 +209,16 @@ def test_halves_and_shards(folder, minilm, floats):
         vectors = MiniLM(folder, encode).embed(TEXTS)
         assert 1e-6 < np.abs(vectors - minilm.embed(TEXTS)).max() < 0.1
     assert vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize(("most", "longest"), [(9, 9), (512, 16), (10**30, 16)])
+def test_folders_of_version_6_leave_the_length_to_the_tokenizer(folder, most, longest):
+    (folder / "sentence_bert_config.json").write_text('{"transformer_task": "feature-extraction"}')
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": most}))
+    (folder / "1_Pooling" / "config.json").write_text('{"embedding_dimension": 6, "pooling_mode": "mean"}')
+    about = {"prompts": {"query": "", "document": ""}, "default_prompt_name": None}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(about))
+    assert MiniLM(folder, encode).longest == longest
 
 
 def test_a_folder_that_says_nothing_of_lengths(folder):
@@ -160,7 +241,14 @@ def test_a_folder_that_says_nothing_of_lengths(folder):
             '{"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true}',
             "pooling_mode_mean_tokens and pooling_mode_max_tokens",
         ),
+        ("1_Pooling/config.json", '{"pooling_mode": "cls"}', "asks for pooling_mode_cls_tokens, and only the mean"),
+        ("1_Pooling/config.json", '{"pooling_mode": ["mean", "max"]}', "mean_tokens and pooling_mode_max_tokens"),
         ("1_Pooling/config.json", "[]", "holds no object"),
+        (
+            "config_sentence_transformers.json",
+            '{"default_prompt_name": "query", "prompts": {"query": "query: "}}',
+            "puts its prompt 'query' before every text",
+        ),
         ("sentence_bert_config.json", '{"max_seq_length": "12"}', "max_seq_length is '12'"),
         ("sentence_bert_config.json", '{"max_seq_length": 17}', "longest=17. Try: 3 to 16"),
         ("sentence_bert_config.json", '{"max_seq_length": 0}', "longest=0. Try: 3 to 16"),

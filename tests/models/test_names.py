@@ -7,7 +7,7 @@ import pytest
 
 from tinyllm import nn
 from tinyllm.errors import CheckpointError
-from tinyllm.models.names import Renamed, give, listed, refuse_another_head, refuse_other_names, take
+from tinyllm.models.names import Renamed, blank, give, listed, refuse_another_head, refuse_other_names, take
 
 ENTRIES = [Renamed("weight", ("a", "b"), ((2, 3), (3, 3)), turned=True), Renamed("bias", ("c",), ((5,),))]
 
@@ -54,3 +54,12 @@ def test_a_tied_head_must_be_the_embedding():
 
 def test_listed():
     assert listed(["a", "b"]) == "a, b" and listed(list("abcdefgh")).endswith("e and 3 more")
+
+
+def test_blank_models_are_zeros_of_the_dtype():
+    def family(config, rng, init):
+        return nn.Linear(*config, rng=rng, init=init)
+
+    model = blank(family, (3, 5), np.float64)
+    assert model.weight.data.dtype == np.float64 and not model.weight.data.any()
+    assert blank(family, (3, 5), np.float32).weight.data.dtype == np.float32

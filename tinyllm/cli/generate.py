@@ -26,7 +26,8 @@ EXAMPLES = """\
   tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-p 0.9
   tinyllm generate runs/tour-1 "def" --temperature 0        the likeliest text, always the same
   tinyllm generate runs/tour-1 "def" --mine                 on the functions that you wrote
-  tinyllm generate gpt2/model.gguf "The answer is" --pattern "[0-9]+"
+  tinyllm generate model.gguf "Once upon a time" --seed 1   what others have trained, or a folder of transformers
+  tinyllm generate runs/tour-1 "x = " --pattern "[0-9]+"    nothing but what fits
   echo "Once upon a time" | tinyllm generate runs/tour-1 -
 """
 
@@ -35,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
     """Declare the options."""
     add_model(parser)
     parser.add_argument(
-        "prompt", metavar="PROMPT", nargs="?", default="\n", help="the text to continue; - reads it from standard input"
+        "prompt", metavar="PROMPT", nargs="?", default="", help="the text to continue; - reads it from standard input"
     )
     add_choices(parser, tokens=200)
     parser.add_argument(

@@ -13,6 +13,7 @@ from .likelihood import Likelihood, likelihood, perplexity, token_log_probabilit
 from .prompts import end_ids, prompt_ids
 from .reading import Session
 from .sample import apply_temperature, next_token, sample, top_k
+from .search import Found, search
 from .setting import Sampling
 from .speculate import Speculation, Trailing
 from .stops import Stops, until
@@ -25,6 +26,7 @@ __all__ = [
     "Completion",
     "Constraint",
     "Decoder",
+    "Found",
     "KVCache",
     "Likelihood",
     "Sampling",
@@ -48,6 +50,7 @@ __all__ = [
     "prompt_ids",
     "repetition_penalty",
     "sample",
+    "search",
     "stream",
     "token_log_probabilities",
     "top_k",

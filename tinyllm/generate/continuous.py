@@ -28,6 +28,7 @@ from ..errors import ConfigError, DataError, RangeError
 from .decode import Decoder
 
 Array = np.ndarray[Any, np.dtype[Any]]
+UNKNOWN = -1
 Choose = Callable[[Array, list[int]], int]
 
 
@@ -42,6 +43,7 @@ class _Text:
     ends: frozenset[int]
     prompt: int = field(init=False)
     row: int | None = None  # its place in the batch; None as long as it waits
+    known: int = 0  # how many of its tokens have been read
 
     def __post_init__(self) -> None:
         self.prompt = len(self.ids)
@@ -79,7 +81,7 @@ class Batch:
         decoder.reset()
         self._texts: dict[int, _Text] = {}  # all that are not over, by their tickets
         self._waiting: deque[_Text] = deque()
-        self._free = list(range(len(decoder.cache.lengths)))
+        self._places: list[_Text | None] = [None] * len(decoder.cache.lengths)
         self._chosen_from: deque[tuple[_Text, Array]] = deque()  # logits that no token has been chosen from yet
         self._said: list[tuple[int, int]] = []
         self._tickets = 0
@@ -116,7 +118,12 @@ class Batch:
         have said in this step is returned by the next.
         """
         if not self._chosen_from:
-            self._chosen_from.extend(self._read())
+            try:
+                self._chosen_from.extend(self._read())
+            except BaseException:  # such as an interrupt: who has been read how far is not known
+                for text in self._texts.values():
+                    text.known = UNKNOWN
+                raise
         while self._chosen_from:
             text, logits = self._chosen_from.popleft()
             try:
@@ -147,7 +154,7 @@ class Batch:
             self._waiting.remove(text)
             return
         self.decoder.forget([text.row])
-        self._free.append(text.row)
+        self._places[text.row] = None
         self._chosen_from = deque(pair for pair in self._chosen_from if pair[0] is not text)
 
     def __contains__(self, ticket: int) -> bool:
@@ -159,29 +166,28 @@ class Batch:
         return len(self._texts)
 
     def _read(self) -> list[tuple[_Text, Array]]:
-        """Read what is new of every text; return the logits of those that have a place."""
-        S = self.decoder.cache.keys.shape[3]
-        going = sorted((text for text in self._texts.values() if text.row is not None), key=lambda text: text.row or 0)
-        fits = [text for text in going if len(text.ids) <= S]
-        found = []
-        if fits:
-            rows = [text.row for text in fits]
-            found += list(zip(fits, self.decoder.step(np.array([text.ids[-1] for text in fits]), rows), strict=True))
-        found += [(text, self._anew(text)) for text in going if len(text.ids) > S]
-        return found + [(text, self._anew(text)) for text in self._admitted()]
+        """Read what is new of every text that has a place; return the logits after it."""
+        self._admit()
+        texts, S = [text for text in self._places if text is not None], self.decoder.cache.keys.shape[3]
+        going = [text for text in texts if text.known == len(text.ids) - 1 < S]  # one token is new
+        found: list[tuple[_Text, Array]] = []
+        if going:
+            logits = self.decoder.step(np.array([text.ids[-1] for text in going]), [text.row for text in going])
+            found += zip(going, logits, strict=True)
+        found += [(text, self._anew(text)) for text in texts if text not in going]
+        for text in texts:
+            text.known = len(text.ids)
+        return found
 
-    def _admitted(self) -> list[_Text]:
+    def _admit(self) -> None:
         """Give the empty places to texts that wait, in the order in which they came."""
-        admitted = []
-        while self._waiting and (self._free or self._waiting[0].over):
+        while self._waiting and (None in self._places or self._waiting[0].over):
             text = self._waiting.popleft()
             if text.over:  # it was not to have any token at all
                 del self._texts[text.ticket]
-                continue
-            text.row = min(self._free)
-            self._free.remove(text.row)
-            admitted.append(text)
-        return admitted
+            else:
+                text.row = self._places.index(None)
+                self._places[text.row] = text
 
     def _anew(self, text: _Text) -> Array:
         """Read a text from its beginning, or as many of its last tokens as there are places; return logits (V,)."""

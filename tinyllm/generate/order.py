@@ -45,7 +45,7 @@ class Order:
     tokenizer: Tokenizer | None = None
     max_tokens: int = 200
     setting: Sampling = field(default_factory=Sampling)
-    stop: str | Sequence[str] = ()
+    stop: str | Sequence[str] | None = ()
     seed: int | None = None
     weights: str | None = None
     rng: np.random.Generator | None = None
@@ -53,6 +53,10 @@ class Order:
     draft: Any = None
 
     def __post_init__(self) -> None:
+        if not hasattr(getattr(self.model, "config", None), "vocab_size"):
+            raise ConfigError(
+                f"generate: a {type(self.model).__name__} is no model", hint="model, tokenizer = tl.load(...)"
+            )
         for name, value in (("max_tokens", self.max_tokens), ("seed", self.seed)):
             if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < 0):
                 raise ConfigError(f"generate: {name} is {value!r}", hint="a whole number, 0 or more")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import no_grad
-from ..errors import ConfigError
+from ..errors import ConfigError, ShapeError
 from .decode import Decoder, Reading, decodable
 
 Array = np.ndarray[Any, Any]
@@ -97,27 +97,52 @@ def reader(model: Any, weights: str | None = None, length: int | None = None) ->
         longest = model.config.block_size
         decoder = Decoder(model, weights, max_length=max(1, min(length or longest, longest)))
         return Reading(decoder), decoder.nbytes
+    refuse(weights, model)
+    memory = sum(p.data.nbytes for p in model.parameters()) if hasattr(model, "parameters") else 0
+    return lambda ids: last_logits(model, [ids])[0], memory
+
+
+def last_logits(model: Any, texts: list[list[int]]) -> Array:
+    """Run a model on N texts of one length, without dropout and without a graph; return the logits (N, V) after each.
+
+    Raises:
+        ShapeError: what it says is not (N, T, V).
+
+    Example:
+        >>> from tinyllm.models import GPT, GPTConfig
+        >>> config = GPTConfig.preset("gpt2", vocab_size=11, block_size=8, n_layer=1, n_head=2, n_embd=8)
+        >>> last_logits(GPT(config, np.random.default_rng(0)), [[1, 2, 3], [4, 5, 6]]).shape
+        (2, 11)
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with no_grad():  # entered anew for each token: a block left open across a yield would reach into the caller
+            said = model(np.array(texts))
+    finally:
+        model.train(was_training)
+    logits: Array = said.data
+    if logits.shape != (len(texts), len(texts[0]), model.config.vocab_size):
+        raise ShapeError(
+            f"generate: what {type(model).__name__} says has shape {logits.shape}, not (B, T, V)",
+            hint="a model that writes texts",
+        )
+    return logits[:, -1]
+
+
+def refuse(weights: str | None, model: Any) -> None:
+    """Refuse a format of weights for a model that is read in full, where it would be ignored.
+
+    Raises:
+        ConfigError: there is one.
+    """
     if weights is not None:
         raise ConfigError(
             f"generate: weights={weights!r} is for a GPT or a Llama as it comes, not for {type(model).__name__}",
             hint="weights=None",
         )
-    memory = sum(p.data.nbytes for p in model.parameters()) if hasattr(model, "parameters") else 0
-    return lambda ids: _last_logits(model, ids), memory
 
 
 def _replaced(module: Any) -> bool:
     """A ``forward`` of the object itself, or one that ``functools.wraps`` put around the class's."""
     return "forward" in vars(module) or hasattr(type(module).forward, "__wrapped__")
-
-
-def _last_logits(model: Any, ids: list[int]) -> Array:
-    """Run the model on one row of ids, without dropout and without a graph; return the logits (V,) after the last."""
-    was_training = model.training
-    model.eval()
-    try:
-        with no_grad():  # entered anew for each token: a block left open across a yield would reach into the caller
-            logits: Array = model(np.array([ids])).data[0, -1]
-    finally:
-        model.train(was_training)
-    return logits

@@ -11,6 +11,7 @@ the text, not on how it was cut, and no token has to be waited for that a reader
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any
 
 from ..errors import ConfigError
 
@@ -19,7 +20,7 @@ class Stops:
     """What holds text back as long as it may be the beginning of a stop.
 
     Args:
-        stops: one string or several; none lets all text pass.
+        stops: one string or several; none, or None, lets all text pass.
 
     Attributes:
         found: the stop that ended the text; None so far.
@@ -33,8 +34,10 @@ class Stops:
         ('one ', '##two ', '', 'END')
     """
 
-    def __init__(self, stops: str | Sequence[str]) -> None:
-        self.stops = (stops,) if isinstance(stops, str) else tuple(stops)
+    def __init__(self, stops: str | Sequence[str] | None) -> None:
+        given: Any = () if stops is None else stops
+        several = isinstance(given, Iterable) and not isinstance(given, str)
+        self.stops: tuple[str, ...] = tuple(given) if several else (given,)
         for stop in self.stops:
             if not isinstance(stop, str) or not stop:
                 raise ConfigError(f"Stops: {stop!r} cannot end a text", hint="strings of one character or more")

@@ -53,7 +53,7 @@ class Writer:
         max_tokens: int,
         setting: Sampling,
         tokenizer: Tokenizer | None = None,
-        stop: str | Sequence[str] = (),
+        stop: str | Sequence[str] | None = (),
         ends: frozenset[int] = frozenset(),
         unused: Collection[int] = (),
         constraint: Constraint | None = None,

@@ -42,7 +42,7 @@ from .quantized import dequantize_4, dequantize_8, linear_4, linear_4_by_8, line
 from .rope import rope_angles, rope_half, rope_pairs
 from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
-from .table import BACKENDS, TABLE, Array, backend, kernel, reference, use
+from .table import BACKENDS, TABLE, Array, backend, kernel, reference, use, without_loading
 from .threads import threads, use_threads
 from .warm import TRAINING, warm
 
@@ -110,4 +110,5 @@ __all__ = [
     "use_threads",
     "visible_keys",
     "warm",
+    "without_loading",
 ]

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any, ParamSpec, TypeVar
@@ -153,3 +154,20 @@ def use(name: str) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+@contextmanager
+def without_loading() -> Iterator[None]:
+    """Run a block on NumPy while Numba is not loaded; do nothing where it is, or where somebody chose a back end.
+
+    Loading Numba's kernels takes half a second and 140 MB, and compiling them, the first time on a machine, much more.
+    NumPy has done a little work by then. Whoever knows that the work is little says so with this.
+
+    Example:
+        >>> with use("numba"), without_loading():  # what was asked for is done
+        ...     backend()
+        'numba'
+    """
+    settled = _chosen.get() or os.environ.get("TINYLLM_KERNELS", "").strip() or f"{__package__}.jit" in sys.modules
+    with nullcontext() if settled else use("numpy"):
+        yield

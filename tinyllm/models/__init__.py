@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from .bert import Bert
+from .bert_config import BertConfig
 from .config import GPTConfig
 from .count import count_params, flops_per_token
 from .gpt import GPT, Block
 from .llama import Llama
 from .llama_config import LlamaConfig
+from .minilm import MiniLM
 
-__all__ = ["GPT", "Block", "GPTConfig", "Llama", "LlamaConfig", "count_params", "flops_per_token"]
+__all__ = [
+    "GPT",
+    "Bert",
+    "BertConfig",
+    "Block",
+    "GPTConfig",
+    "Llama",
+    "LlamaConfig",
+    "MiniLM",
+    "count_params",
+    "flops_per_token",
+]

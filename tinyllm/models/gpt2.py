@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..nn.init import constant
 from .config import GPTConfig
 from .gpt import GPT
 from .gpt2_names import EMBEDDING, HEAD, gpt2_names, lies_on_its_side, todays_names
-from .names import Array, give, refuse_another_head, refuse_other_names, take
+from .names import Array, blank, give, refuse_another_head, refuse_other_names, take
 
 
 def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.float32) -> GPT:
@@ -41,7 +40,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
     entries = gpt2_names(config, lies_on_its_side(config, today))
     hints = {HEAD: "tie_word_embeddings, if the head is the embedding's matrix; else a file that holds the head"}
     refuse_other_names(entries, today, "GPT-2", lambda name: config.tied and name == HEAD, hints)
-    model = GPT(config, np.random.default_rng(0), init=constant(0.0)).astype(dtype)
+    model = blank(GPT, config, dtype)
     take(model, entries, today, "GPT-2")
     if config.tied:
         refuse_another_head(today, HEAD, EMBEDDING, "GPT-2")

@@ -21,11 +21,11 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..nn import Dropout, Embedding, Linear, Module, RMSNorm, RopeHalf, SelfAttention, SwiGLU
-from ..nn.init import Init, constant, normal
+from ..nn.init import Init, normal
 from .gpt import GPT
 from .llama_config import LlamaConfig
 from .llama_names import EMBEDDING, HEAD, llama_names, refuse_other_names
-from .names import give, refuse_another_head, take
+from .names import blank, give, refuse_another_head, take
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -133,7 +133,7 @@ def from_arrays(config: LlamaConfig, arrays: Mapping[str, Any], dtype: Any = np.
     """
     entries = llama_names(config)
     refuse_other_names(entries, arrays, config.tied)
-    model = Llama(config, np.random.default_rng(0), init=constant(0.0)).astype(dtype)
+    model = blank(Llama, config, dtype)
     take(model, entries, arrays, "Llama")
     if config.tied:
         refuse_another_head(arrays, HEAD, EMBEDDING, "Llama")

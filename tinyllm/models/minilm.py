@@ -1,11 +1,13 @@
 """MiniLM: texts in, vectors out, such that texts of like meaning point the same way.
 
 The recipe of all-MiniLM-L6-v2: ids with [CLS] and [SEP] around them, 256 at most; the encoder; the mean over all
-tokens; length 1. Models know nothing of tokenizers, so what turns a text into ids is handed in:
+tokens; length 1.
 
-    minilm = MiniLM(folder, WordPiece.from_file(folder / "vocab.txt").encode)
+    minilm = MiniLM(folder)
     vectors = minilm.embed(["a text", "another"])  # (2, 384)
     likeness = vectors @ vectors.T
+
+Here alone a model reaches for a tokenizer: texts are what it is for, and its folder holds the words it was trained on.
 
 Source: Wang et al. 2020, MiniLM, arXiv:2002.10957; Reimers & Gurevych 2019, Sentence-BERT, arXiv:1908.10084.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +25,13 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..errors import ConfigError, DataError
+from ..kernels import without_loading
 from .bert import Bert
 
 Array = np.ndarray[Any, np.dtype[Any]]
 STEPS = ("Transformer", "Pooling", "Normalize")
 TOKENS_AT_ONCE = 4096  # of one batch: its largest array, inside of an MLP of 1536, takes 25 MB
+FEW = 1000  # tokens: NumPy has read them by the time that Numba is loaded
 
 
 class MiniLM:
@@ -34,7 +39,8 @@ class MiniLM:
 
     Args:
         model: the encoder, or the folder of one as sentence-transformers saves it.
-        encode: text -> ids, its frame of [CLS] and [SEP] included, and nothing cut off.
+        encode: text -> ids, its frame of [CLS] and [SEP] included, and nothing cut off; by default what the folder's
+            own vocabulary gives. The letters "[SEP]" in a text are letters.
         longest: the most ids of a text, frame included; of a longer text the last pieces are left out. Unless told
             otherwise what the folder says, or 256.
 
@@ -42,9 +48,11 @@ class MiniLM:
         cut: how many pieces were left out of each text of the last ``embed``.
 
     Raises:
-        ConfigError: ``longest`` leaves no room for a piece, or is more than the model has positions; or the folder
-            asks for another recipe, such as the vector of [CLS].
+        ConfigError: ``longest`` leaves no room for a piece, or is more than the model has positions; the folder asks
+            for another recipe, such as the vector of [CLS], or its vocabulary is not this model's; or a model comes
+            without ``encode``.
         CheckpointError: the folder's weights are missing, damaged, or do not fit.
+        DataError: the folder has no vocabulary, or a damaged one.
 
     Example:
         >>> from tinyllm.models.bert_config import BertConfig
@@ -58,13 +66,17 @@ class MiniLM:
     def __init__(
         self,
         model: Bert | str | os.PathLike[str],
-        encode: Callable[[str], Sequence[int]],
+        encode: Callable[[str], Sequence[int]] | None = None,
         longest: int | None = None,
     ) -> None:
         if not isinstance(model, Bert):
-            asked = asked_length(Path(model))
+            folder = Path(model)
+            asked = asked_length(folder)
             longest = asked if longest is None else longest
-            model = Bert.from_folder(model, copy=False)
+            model = Bert.from_folder(folder, copy=False)
+            encode = encoder_of(folder, model.config.vocab_size) if encode is None else encode
+        if encode is None:
+            raise ConfigError("MiniLM: nothing turns texts into ids", hint="encode=..., or the folder of the model")
         longest = min(256, model.config.block_size) if longest is None else longest
         if not 3 <= longest <= model.config.block_size:
             raise ConfigError(
@@ -74,9 +86,13 @@ class MiniLM:
         self.encode = encode
         self.longest = longest
         self.cut: list[int] = []
+        self._read = 0  # tokens so far
 
     def embed(self, texts: Sequence[str]) -> Array:
         """Return a vector of length 1 for each text, (N, C) of float32; an empty text has one, too.
+
+        The first 1000 tokens or so are left to NumPy, unless Numba is loaded or asked for: see kernels.without_loading.
+        From then on a text's vector may differ in its last digit.
 
         Raises:
             DataError: one string instead of several, or something that is no string.
@@ -90,17 +106,46 @@ class MiniLM:
         self.cut = [max(0, len(row) - self.longest) for row in rows]
         rows = [row if len(row) <= self.longest else [*row[: self.longest - 1], row[-1]] for row in rows]
         vectors = np.empty((len(rows), self.model.config.n_embd), np.float32)
-        with no_grad():
+        self._read += sum(map(len, rows))
+        with no_grad(), without_loading() if self._read <= FEW else nullcontext():
             for chosen in batches([len(row) for row in rows], TOKENS_AT_ONCE):
                 vectors[chosen] = self.model.embed(*rectangle([rows[i] for i in chosen])).data
         return vectors
+
+
+def encoder_of(folder: Path, most: int) -> Callable[[str], Sequence[int]]:
+    """Return what turns a text into ids by the vocabulary in a folder: vocab.txt, or else tokenizer.json.
+
+    Args:
+        folder: of the model.
+        most: how many ids the model knows.
+
+    Raises:
+        DataError: there is no vocabulary, or a damaged one.
+        ConfigError: it is none of BERT's kind, or it has ids that the model lacks.
+    """
+    from ..tokenizer.files import load
+    from ..tokenizer.wordpiece import WordPiece
+
+    tokenizer = load(folder)
+    if not isinstance(tokenizer, WordPiece):
+        raise ConfigError(f"MiniLM: the tokenizer in {folder} is no WordPiece", hint="encode=..., its own encode")
+    if tokenizer.n_vocab > most:
+        raise ConfigError(
+            f"MiniLM: {folder} has a vocabulary of {tokenizer.n_vocab} and a model that knows {most}",
+            hint="the vocabulary that was saved with the model",
+        )
+    if _read(folder / "sentence_bert_config.json", dict).get("do_lower_case") is True and not tokenizer.lowercase:
+        raise ConfigError(f"MiniLM: {folder} has a cased vocabulary and lowers texts", hint="encode=..., which does so")
+    return tokenizer.encode
 
 
 def asked_length(folder: Path) -> int | None:
     """Return the most ids that a folder's settings allow, None if it says nothing; refuse another recipe than ours.
 
     Raises:
-        ConfigError: its settings cannot be read, or they ask for another pooling or for further layers.
+        ConfigError: its settings cannot be read, or they ask for another pooling, for further layers, or for words
+            before every text.
     """
     for step in _read(folder / "modules.json", list):
         kind = str(step.get("type", "")).rpartition(".")[2]
@@ -108,11 +153,22 @@ def asked_length(folder: Path) -> int | None:
             raise ConfigError(f"MiniLM: {folder} asks for a step {kind!r}, and only {', '.join(STEPS)} are built here")
     pooling = _read(folder / "1_Pooling" / "config.json", dict)
     modes = [mode for mode, on in pooling.items() if mode.startswith("pooling_mode_") and on is True]
+    if "pooling_mode" in pooling:  # as sentence-transformers writes it from version 6 on
+        named = pooling["pooling_mode"]
+        modes += [f"pooling_mode_{mode}_tokens" for mode in (named if isinstance(named, list) else [named])]
     if modes not in ([], ["pooling_mode_mean_tokens"]):
         raise ConfigError(f"MiniLM: {folder} asks for {' and '.join(modes)}, and only the mean of tokens is built here")
+    about = _read(folder / "config_sentence_transformers.json", dict)
+    prompts, name = about.get("prompts"), about.get("default_prompt_name")
+    if name is not None and not (isinstance(prompts, dict) and prompts.get(name) == ""):
+        raise ConfigError(f"MiniLM: {folder} puts its prompt {name!r} before every text, which is not built here")
     longest = _read(folder / "sentence_bert_config.json", dict).get("max_seq_length")
     if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int)):
         raise ConfigError(f"MiniLM: max_seq_length is {longest!r}", hint="a whole number in sentence_bert_config.json")
+    if longest is None:  # version 6 leaves it to the tokenizer, which may say 10^30 where it means: no limit
+        asked = _read(folder / "tokenizer_config.json", dict).get("model_max_length")
+        positions = _read(folder / "config.json", dict).get("max_position_embeddings")
+        longest = min(asked, positions) if isinstance(asked, int) and isinstance(positions, int) else None
     return longest
 
 

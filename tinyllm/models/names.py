@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..nn import Module
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
+M = TypeVar("M", bound=Module)
 
 MOST = 5  # names of one kind that an error lists
 THEIR_CONFIG = "the config.json that was saved with these tensors"
@@ -50,6 +51,22 @@ class Renamed:
             rows = array[start : start + shape[0]]
             yield name, rows.T if self.turned else rows
             start += shape[0]
+
+
+def blank(family: Callable[..., M], config: Any, dtype: Any) -> M:
+    """Make a model whose numbers are about to be replaced: they are zeros, which take no memory until then.
+
+    Args:
+        family: the class of the model.
+        config: its config.
+        dtype: floating-point dtype of its numbers.
+    """
+
+    def zeros(rng: np.random.Generator, shape: Shape) -> Array:
+        return np.zeros(shape, np.float32)
+
+    model = family(config, np.random.default_rng(0), init=zeros)
+    return model if np.dtype(dtype) == np.float32 else model.astype(dtype)
 
 
 def give(model: Module, entries: Iterable[Renamed]) -> dict[str, Array]:

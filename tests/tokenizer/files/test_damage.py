@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ FILES = {  # name -> the format to save in, and what of
     "merges.txt": ("gpt2", "merges"),
     "toy.tiktoken": ("tiktoken", "merges"),
 }
-OTHERS = ("toy.model", "vocab.txt", "tokenizer.bin")
+OTHERS = ("toy.model", "vocab.txt", "tokenizer.bin", "bert.json")
+SAVED = Path(__file__).parents[2] / "frozen" / "wordpiece" / "tokenizer.json"
 WEIRD = [
     None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 0.5, float("1e300"), "", "a", "\u0120a", "a b", "\ud800", "\x00",
     "\n", [], [[]], ["a", "a"], ["a", "b", "c"], {}, {"type": "BPE"}, {"a": 0}, "BPE", "ByteLevel", "Sequence",
@@ -53,6 +55,8 @@ def bytes_of(name, made, folder, valid):
             save(made(encoding), path, format)
         elif name == "toy.model":
             path.write_text("minbpe v1\n\n1\n<|endoftext|> 300\n" + "97 97\n256 97\n257 98\n", encoding="utf-8")
+        elif name == "bert.json":
+            path.write_bytes(SAVED.read_bytes())
         elif name == "vocab.txt":
             WordPiece(BERT).save(path)
         else:
@@ -123,7 +127,7 @@ def replace(value, way, new):
     return value
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".json")])
+@pytest.mark.parametrize("name", [name for name in (*FILES, *OTHERS) if name.endswith(".json")])
 @slow
 @given(data=st.data())
 def test_damaged_structure(name, made, tmp_path, valid, data):

@@ -39,6 +39,9 @@ def test_every_format_is_told_by_its_content(made, tmp_path):
     scored().save(tmp_path / "llama2c")
     for name in ("minbpe", "wordpiece", "llama2c"):
         found[name] = recognize(Source.read(tmp_path / name))
+    bert = {"model": {"type": "WordPiece", "vocab": {}}}
+    (tmp_path / "bert").write_text(json.dumps(bert), encoding="utf-8")
+    found["bert"] = recognize(Source.read(tmp_path / "bert"))
     assert found == {name: name for name in FORMATS if name != "gpt2"}
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import check, learn, onward, pictures, slope, tokens
+from . import cache, check, learn, onward, pictures, sampling, slope, tokens
 from .stop import Stop, Tour
 
-STOPS = [slope.STOP, learn.STOP, check.STOP, pictures.STOP, tokens.STOP, onward.STOP]
+STOPS = [slope.STOP, learn.STOP, check.STOP, pictures.STOP, tokens.STOP, sampling.STOP, cache.STOP, onward.STOP]
 
 __all__ = ["STOPS", "Stop", "Tour"]

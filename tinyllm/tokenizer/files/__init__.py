@@ -20,7 +20,7 @@ from ...atomic import cannot_write, write_atomically
 from ...errors import ConfigError, DataError, TinyLLMError, nearest
 from ..encoding import Encoding
 from ..split import Pattern, find_pattern
-from . import gguf, gpt2, huggingface, minbpe, own, tiktoken
+from . import bert, gguf, gpt2, huggingface, minbpe, own, tiktoken
 from .assembling import MOST_IDS, check_specials
 from .others import llama2c, wordpiece
 from .reading import Given, Source
@@ -58,6 +58,7 @@ FORMATS = {
         Format("huggingface", "tokenizer.json of tokenizers and transformers", huggingface.read, huggingface.write),
         Format("minbpe", "minbpe's .model", minbpe.read),
         Format("wordpiece", "BERT's vocab.txt", wordpiece),
+        Format("bert", "tokenizer.json of BERT's kin", bert.read),
         Format("llama2c", "llama2.c's tokenizer.bin", llama2c),
     )
 }
@@ -84,7 +85,7 @@ def load(
         name: what the encoding is to be called; by default as in the file, or after it.
 
     Returns:
-        An Encoding; for a vocab.txt a WordPiece, for llama2.c's files a ScoredBPE.
+        An Encoding; for a vocab.txt or a tokenizer.json of BERT a WordPiece, for llama2.c's files a ScoredBPE.
 
     Raises:
         DataError: there is no such file, it is damaged, or it is of a kind that is not read; it is said which.

@@ -33,7 +33,6 @@ _AS_READ = {regex: pattern for regex, pattern in SPELLINGS.items() if not _MISRE
     PATTERNS["cl100k"].regex.replace("{1,3}+", "{1,3}"): PATTERNS["cl100k"],
 }
 _OTHER_MODELS = {
-    "WordPiece": "WordPiece.from_file with the vocab.txt beside it",
     "Unigram": "tokenizers itself: only byte-level BPE is read here",
     "WordLevel": "tokenizers itself: only byte-level BPE is read here",
 }

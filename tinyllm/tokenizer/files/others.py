@@ -20,7 +20,7 @@ def wordpiece(source: Source, given: Given) -> WordPiece:
     """
     from ..wordpiece import WordPiece
 
-    _check_nothing(source, given)
+    check_nothing(source, given)
     settings: dict[str, Any] = {}
     if (beside := source.path.with_name("tokenizer_config.json")).is_file():
         config = Source.read(beside)
@@ -39,11 +39,16 @@ def llama2c(source: Source, given: Given) -> ScoredBPE:
     """
     from ..scores import ScoredBPE
 
-    _check_nothing(source, given)
+    check_nothing(source, given)
     return ScoredBPE.from_file(source.path)
 
 
-def _check_nothing(source: Source, given: Given) -> None:
+def check_nothing(source: Source, given: Given) -> None:
+    """Refuse what only a byte-level BPE can be told.
+
+    Raises:
+        DataError: a pattern, special tokens or a name were given.
+    """
     if given != Given():
         raise DataError(
             f"{source.where}: is no byte-level BPE, so it has neither a pattern nor special tokens to be told",

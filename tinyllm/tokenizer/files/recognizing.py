@@ -6,6 +6,7 @@ import struct
 
 from ...errors import DataError
 from . import minbpe, tiktoken
+from .bert import is_bert
 from .gpt2 import both
 from .reading import Source
 
@@ -59,7 +60,7 @@ def _of_json(source: Source) -> str:
     if "kind" in saved:
         return "tinyllm"
     if "model" in saved:
-        return "huggingface"
+        return "bert" if is_bert(saved) else "huggingface"
     if "tokenizer_class" in saved:
         raise DataError(f"{source.path}: holds settings, not the tokenizer", hint="the tokenizer.json beside it")
     if both(source.path):
