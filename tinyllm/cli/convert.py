@@ -7,9 +7,10 @@ import json
 import time
 from pathlib import Path
 
-from .opening import add_model, busy, opened
+from .opening import add_model, noted, opened
 from .parser import Parser
 from .screen import Screen, say
+from .waiting import busy
 from .written import megabytes
 
 DTYPES = ("float32", "bfloat16", "float16", "Q8_0", "Q4_0")
@@ -38,26 +39,30 @@ def run(args: argparse.Namespace) -> int:
     """Open, write, and say what was written."""
     from ..pretrained import save
 
-    model, tokenizer = opened(args, words=False)
+    model, tokenizer = opened(args, words=False, writes=False)
     out = Path(args.out).expanduser()
     form = args.to or ("gguf" if out.suffix == ".gguf" else "hf")
     began = time.perf_counter()
-    with busy(f"writing {out}"):
+    with busy(f"writing {out}"), noted() as notes:
         path = save(model, tokenizer, out, form, dtype=args.dtype, max_shard_size=args.shards, overwrite=args.overwrite)
     seconds = time.perf_counter() - began
+    if tokenizer is None:
+        notes.append("there was no tokenizer to write")
     files = sorted(file for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
     size = sum(file.stat().st_size for file in files)
     if args.json:
         result = {
             "out": str(path), "format": form, "dtype": args.dtype, "parameters": model.count_parameters(),
             "bytes": size, "files": [str(file) for file in files], "seconds": round(seconds, 3),
-            "tokenizer": tokenizer is not None,
+            "tokenizer": tokenizer is not None, "notes": notes,
         }  # fmt: skip
         say(json.dumps(result))
         return 0
     screen = Screen.of()
     screen.line(f"{path}: {megabytes(size)} in {len(files)} file{'s' * (len(files) != 1)}", style="bold")
     screen.line(f"{model.count_parameters():,} parameters as {args.dtype}, written in {seconds:.1f} s")
-    if tokenizer is None:
-        screen.line("There was no tokenizer to write.")
+    for note in notes:
+        screen.paragraph(f"note: {note}")
+    if form == "gguf" or tokenizer is not None:
+        screen.line(f"next: tinyllm generate {path}", style="dim")
     return 0

@@ -56,20 +56,23 @@ def run(args: argparse.Namespace) -> int:
 def write(args: argparse.Namespace, receipt: Receipt | None) -> int:
     """Write the text, or the JSON object with the receipt's calls in it."""
     from ..generate import stream
+    from .waiting import busy
 
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
     model, tokenizer = opened(args)
     asked = chosen(args)
-    pieces = stream(model, prompt, tokenizer, args.tokens, **asked, constraint=form(args, tokenizer))
+    with busy("reading the prompt", kernels=True):
+        pieces = stream(model, prompt, tokenizer, args.tokens, **asked, constraint=form(args, tokenizer))
+        first = next(pieces, "")
     if args.json:
-        text = "".join(pieces)
+        text = first + "".join(pieces)
         result = {"prompt": prompt, "text": text, **asked, **figures(pieces.rest())}
         if receipt is not None:
             result["mine"] = receipt.calls
         say(json.dumps(result))
         return 0
     screen, terminal = Screen.of(), sys.stdout.isatty()
-    for piece in chain([prompt.lstrip("\n")], pieces):
+    for piece in chain([prompt.lstrip("\n"), first], pieces):
         say(screen.fit(piece) if terminal else piece, end="")  # a text may hold escape codes: make them harmless
     say()
     done, beside = pieces.rest(), Screen.of(sys.stderr)
