@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def one_line(done, *words):
 def test_a_run_becomes_a_folder_a_file_and_a_folder_again(tinyllm, trained):
     said = tinyllm("generate", trained, "The ", *WRITE).out
     chain = [trained, "folder", "m.gguf", "again", "half.gguf"]
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         done = tinyllm("convert", before, after)
         assert (done.code, done.err) == (0, ""), done.err
         assert done.out.startswith(f"{after}: ") and f"next: tinyllm generate {after}" in done.out
@@ -87,9 +88,10 @@ def test_a_model_alone_and_an_encoder(tinyllm, tmp_path):
     from tinyllm.models.bert_config import BertConfig
 
     config = BertConfig(vocab_size=64, block_size=8, n_layer=1, n_head=2, n_embd=8, n_hidden=8)
-    tl.save(Bert(config, np.random.default_rng(0)), None, tmp_path / "bert")
+    rng = np.random.default_rng(0)
+    tl.save(Bert(config, rng), None, tmp_path / "bert")
     done = tinyllm("convert", "bert", "half", "--dtype", "float16")
     assert done.code == 0 and "note: there was no tokenizer to write" in done.out and "next:" not in done.out
-    model = tl.GPT(tl.GPTConfig.preset("gpt2", vocab_size=256, block_size=8, n_layer=1, n_head=2, n_embd=8))
+    model = tl.GPT(tl.GPTConfig.preset("gpt2", vocab_size=256, block_size=8, n_layer=1, n_head=2, n_embd=8), rng)
     tl.save(model, ByteTokenizer(), tmp_path / "ours")
     assert tinyllm("generate", "ours", "a", "--tokens", "2").code == 0

@@ -25,19 +25,21 @@ def one_line(done, *words):
 
 
 def test_perplexities_are_those_of_the_library(tinyllm, trained):
-    told = json.loads(tinyllm("quantize", trained, "--tokens", "90", "--json").out)
     model, _, run = tl.train.load(trained)
     T = model.config.block_size
-    ids = np.asarray(run.val_tokens[:90])
+    count = 5 * T + 1  # whole windows: the library would let a last short one see more
+    told = json.loads(tinyllm("quantize", trained, "--tokens", count, "--json").out)
+    ids = np.asarray(run.val_tokens[:count])
     exact = np.exp(-token_log_probabilities(model, ids, step=T).mean())
     rows = {row["weights"]: row for row in told["rows"]}
-    assert list(rows) == ["float32", "int8", "int4", "int4x8"] and told["tokens"] == 90 > 4 * T
+    assert list(rows) == ["float32", "int8", "int4", "int4x8"] and told["tokens"] == count
     assert np.isclose(rows["float32"]["perplexity"], exact, rtol=1e-5)
     for row in told["rows"]:
         assert np.isclose(row["perplexity"], np.exp(row["nats_per_token"])) and row["tokens_per_second"] > 0
     assert rows["float32"]["bytes"] > rows["int8"]["bytes"] > rows["int4"]["bytes"]
     assert rows["int8"]["perplexity"] != rows["float32"]["perplexity"]
-    assert abs(rows["int8"]["perplexity"] / exact - 1) < 0.01 > 0.1 * abs(rows["int4"]["perplexity"] / exact - 1)
+    assert abs(rows["int8"]["perplexity"] / exact - 1) < 0.01
+    assert abs(rows["int4"]["perplexity"] / exact - 1) < 0.1
 
 
 def test_the_table_and_the_file(tinyllm, trained, tmp_path):

@@ -13,7 +13,8 @@ SAID = [Message("system", "Be kind."), Message("user", " Hi! "), Message("assist
 
 
 def words(*marks):
-    return Encoding("tiny", r"\w+|\W+", BYTES, {mark: 256 + i for i, mark in enumerate(marks)})
+    ids = {mark: 256 + i for i, mark in enumerate(marks)}
+    return Encoding("tiny", pat_str="gpt2", mergeable_ranks=BYTES, special_tokens=ids)
 
 
 @pytest.mark.parametrize("form", [t for t in TEMPLATES.values() if t.marks], ids=lambda t: t.name)
