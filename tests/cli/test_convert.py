@@ -63,7 +63,7 @@ def test_nothing_is_replaced_unasked(tinyllm, trained, tmp_path):
     for name in ("m.gguf", "folder"):
         assert tinyllm("convert", trained, name).code == 0
         before = [file.read_bytes() for file in sorted((tmp_path / name).rglob("*")) or [tmp_path / name]]
-        one_line(tinyllm("convert", trained, name), name, "Try:")
+        one_line(tinyllm("convert", trained, name), name, "Try:", "--overwrite")
         after = [file.read_bytes() for file in sorted((tmp_path / name).rglob("*")) or [tmp_path / name]]
         assert before == after
         assert tinyllm("convert", trained, name, "--overwrite").code == 0
@@ -77,7 +77,7 @@ def test_nothing_is_replaced_unasked(tinyllm, trained, tmp_path):
 
 def test_what_does_not_go_together(tinyllm, trained):
     one_line(tinyllm("convert", trained, "out", "--dtype", "Q8_0"), "Q8_0", "Try:")
-    one_line(tinyllm("convert", trained, "m.gguf", "--shards", "1MB"), "max_shard_size", "Try:")
+    one_line(tinyllm("convert", trained, "m.gguf", "--shards", "1MB"), "--shards is for folders", "Try: --to hf")
     one_line(tinyllm("convert", trained, "out", "--shards", "many"), "many")
     assert tinyllm("convert", trained).code == 2
     assert tinyllm("convert", trained, "out", "--dtype", "int3").code == 2

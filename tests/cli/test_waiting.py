@@ -39,7 +39,7 @@ def test_a_terminal_sees_what_is_done(compiled, monkeypatch):
     assert "thinking" in sys.stderr.getvalue() and "compiling" not in sys.stderr.getvalue()
     with busy("thinking", kernels=True):
         pass
-    assert "compiling kernels (first run only): 2, linear" in sys.stderr.getvalue()
+    assert "compiling kernels (first run only): 2 functions so far" in sys.stderr.getvalue()
 
 
 def test_plain_lines_are_for_kernels_only(compiled, monkeypatch):

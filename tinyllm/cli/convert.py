@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import ConfigError
 from .opening import add_model, noted, opened
 from .parser import Parser
 from .screen import Screen, say
@@ -14,6 +17,7 @@ from .waiting import busy
 from .written import megabytes
 
 DTYPES = ("float32", "bfloat16", "float16", "Q8_0", "Q4_0")
+OPTIONS = {"overwrite=True": "--overwrite", "max_shard_size": "--shards", 'format="hf"': "--to hf"}
 EXAMPLES = """\
   tinyllm convert runs/tour-1 out/tour                  a folder that transformers opens
   tinyllm convert runs/tour-1 tour.gguf                 a file that llama.cpp opens
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out).expanduser()
     form = args.to or ("gguf" if out.suffix == ".gguf" else "hf")
     began = time.perf_counter()
-    with busy(f"writing {out}"), noted() as notes:
+    with busy(f"writing {out}"), noted() as notes, options_named():
         path = save(model, tokenizer, out, form, dtype=args.dtype, max_shard_size=args.shards, overwrite=args.overwrite)
     seconds = time.perf_counter() - began
     if tokenizer is None:
@@ -66,3 +70,15 @@ def run(args: argparse.Namespace) -> int:
     if form == "gguf" or tokenizer is not None:
         screen.line(f"next: tinyllm generate {path}", style="dim")
     return 0
+
+
+@contextmanager
+def options_named() -> Iterator[None]:
+    """Let what the library says of its parameters name the options of the command line instead."""
+    try:
+        yield
+    except ConfigError as error:
+        message, hint = error.message, error.hint or ""
+        for parameter, option in OPTIONS.items():
+            message, hint = message.replace(parameter, option), hint.replace(parameter, option)
+        raise ConfigError(message, hint=hint) from error

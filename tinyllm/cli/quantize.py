@@ -19,7 +19,8 @@ from .written import megabytes
 KINDS = {8: "Q8_0", 4: "Q4_0"}
 MEANING = (
     "Perplexity: as if so many tokens were equally likely at each place; lower is better. int8 and int4 keep a number "
-    "in 8 or 4 bits, with a scale for every 32; int4x8 rounds what comes in to 8 bits as well."
+    "in 8 or 4 bits, with a scale for every 32; int4x8 rounds what comes in to 8 bits as well. "
+    "Fewer bits are faster where weights are too many for the processor's cache; a small model gains memory only."
 )
 EXAMPLES = """\
   tinyllm quantize runs/tour-1 --text notes.txt            the price in perplexity, the gain in speed
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     screen.line(f"{len(ids):,} tokens of {args.text or 'the text it was validated on'}, read one by one", style="bold")
     screen.line(f"{'weights':<9}{'memory':>9}{'perplexity':>12}{'more by':>10}{'tokens/s':>10}")
     for row in rows:
-        more = 100 * (row["perplexity"] / rows[0]["perplexity"] - 1)
+        more = round(100 * (row["perplexity"] / rows[0]["perplexity"] - 1), 2) + 0.0  # no minus before a zero
         screen.line(
             f"{row['weights']:<9}{megabytes(row['bytes']):>9}{row['perplexity']:>12.4g}"
             f"{more:>8.2f} %{row['tokens_per_second']:>10,.0f}"

@@ -53,15 +53,15 @@ class _Told:
             self.status = screen.console.status(screen.fit(what))
             self.status.start()
 
-    def compiling(self, name: str) -> None:
-        """Say so, the first time; after that say which."""
+    def compiling(self, _: str) -> None:
+        """Say so, and how many it were."""
         self.count += 1
         if self.count == 1:
             self.since = time.perf_counter()
             if self.status is None:
                 self.screen.line(f"{COMPILING} ...")
         if self.status is not None:
-            self.status.update(f"{COMPILING}: {self.count}, {name}")
+            self.status.update(f"{COMPILING}: {self.count} functions so far")
 
     def done(self) -> None:
         """Take the line away; say how long it took to compile, if that was it."""
