@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -72,6 +73,9 @@ def test_what_cannot_be_written_is_refused_before_anything_is_read(tinyllm, trai
 def test_a_text_is_needed(tinyllm, trained, tmp_path):
     tl.save(*tl.load(trained), tmp_path / "m.gguf", "gguf")
     one_line(tinyllm("quantize", "m.gguf"), "no text to measure on", "Try: --text FILE")
+    done = tinyllm("quantize", "m.gguf", "q8.gguf")  # what is only to be written need not be measured
+    assert done.code == 0 and re.match(r"q8.gguf: \d+ kB, 8 bits a weight\n", done.out) and "no text" in done.out
+    assert json.loads(tinyllm("quantize", "m.gguf", "q4.gguf", "--bits", "4", "--json").out)["rows"] == []
     (tmp_path / "one.txt").write_text("a")
     one_line(tinyllm("quantize", "m.gguf", "--text", "one.txt"), "one.txt: has fewer than two tokens")
     one_line(tinyllm("quantize", "m.gguf", "--text", "none.txt"), "none.txt: no such file")

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .choosing import add_choices, chosen
-from .opening import add_model, opened
+from .opening import NAMES, add_model, opened
 from .parser import Parser
 from .screen import Screen, say
 from .waiting import busy
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..generate.chat import Message, Template
     from ..tokenizer import Tokenizer
 
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm chat qwen/                                    a model that was taught to converse
   tinyllm chat qwen/ --system "Answer in one sentence."

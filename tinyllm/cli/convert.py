@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ConfigError
-from .opening import add_model, noted, opened
+from .opening import NAMES, add_model, noted, opened
 from .parser import Parser
 from .screen import Screen, say
 from .waiting import busy
@@ -18,6 +18,7 @@ from .written import megabytes
 
 DTYPES = ("float32", "bfloat16", "float16", "Q8_0", "Q4_0")
 OPTIONS = {"overwrite=True": "--overwrite", "max_shard_size": "--shards", 'format="hf"': "--to hf"}
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm convert runs/tour-1 out/tour                  a folder that transformers opens
   tinyllm convert runs/tour-1 tour.gguf                 a file that llama.cpp opens

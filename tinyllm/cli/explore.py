@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .opening import add_model, is_run, opened
+from .opening import NAMES, add_model, is_run, opened
 from .parser import Parser
 from .screen import Screen, say
 from .waiting import busy
 from .written import megabytes
 
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm explore runs/tour-1
   tinyllm explore gpt2/ "The cat sat on the" --out gpt2.html

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, DataError
 from .choosing import add_choices, chosen
 from .mine import add_mine, swapped
-from .opening import add_model, opened
+from .opening import NAMES, add_model, opened
 from .parser import Parser
 from .screen import Screen, say
 from .written import closing, figures
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..learn.slots.receipt import Receipt
     from ..tokenizer import Tokenizer
 
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"
   tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-p 0.9

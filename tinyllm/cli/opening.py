@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import assets
 from ..errors import ConfigError
 from .parser import Parser
 from .waiting import busy
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ..tokenizer import Tokenizer
 
 WHAT = "a run folder, a folder of transformers, a GGUF file, llama2.c's .bin, or the name of a model (tinyllm data)"
+
+NAMES = tuple(assets.MODELS)  # what the shell may complete
 
 
 def add_model(parser: Parser, name: str = "model") -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, DataError
-from .opening import add_model, is_run, noted, opened
+from .opening import NAMES, add_model, is_run, noted, opened
 from .parser import Parser, number
 from .screen import Screen, say
 from .waiting import busy
@@ -22,6 +22,7 @@ MEANING = (
     "in 8 or 4 bits, with a scale for every 32; int4x8 rounds what comes in to 8 bits as well. "
     "Fewer bits are faster where weights are too many for the processor's cache; a small model gains memory only."
 )
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm quantize runs/tour-1 --text notes.txt            the price in perplexity, the gain in speed
   tinyllm quantize gpt2/ gpt2-q8.gguf --text notes.txt     and write it, with 8 bits a weight
@@ -51,19 +52,34 @@ def run(args: argparse.Namespace) -> int:
     model, tokenizer = opened(args, words=args.text is not None)
     ids = _ids(args, model, tokenizer)
     rows = []
-    for name in FORMATS:
+    for name in FORMATS if len(ids) else ():
         with busy(f"reading {len(ids):,} tokens with weights in {name}", kernels=True):
             rows.append(measured(model, name, ids))
     notes: list[str] = []
     if out is not None:
         with busy(f"writing {out}"), noted() as notes:
             save(model, tokenizer, out, "gguf", dtype=KINDS[bits], overwrite=args.overwrite)
+    if not rows:
+        notes.append("there was no text to measure the price on: --text FILE")
     if args.json:
         written = {"out": str(out), "bits": bits, "bytes": out.stat().st_size} if out is not None else {"out": None}
         say(json.dumps({"tokens": len(ids), "rows": rows, **written, "notes": notes}))
         return 0
     screen = Screen.of()
-    screen.line(f"{len(ids):,} tokens of {args.text or 'the text it was validated on'}, read one by one", style="bold")
+    if rows:
+        _show(screen, args, rows)
+    if out is not None:
+        screen.line(f"{out}: {megabytes(out.stat().st_size)}, {bits} bits a weight", style="bold")
+        for note in notes:
+            screen.paragraph(f"note: {note}")
+    return 0
+
+
+def _show(screen: Screen, args: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+    """Print the table, and what its columns mean."""
+    screen.line(
+        f"{rows[0]['tokens']:,} tokens of {args.text or 'the text it was validated on'}, read one by one", style="bold"
+    )
     screen.line(f"{'weights':<9}{'memory':>9}{'perplexity':>12}{'more by':>10}{'tokens/s':>10}")
     for row in rows:
         more = round(100 * (row["perplexity"] / rows[0]["perplexity"] - 1), 2) + 0.0  # no minus before a zero
@@ -72,11 +88,6 @@ def run(args: argparse.Namespace) -> int:
             f"{more:>8.2f} %{row['tokens_per_second']:>10,.0f}"
         )
     screen.paragraph(MEANING, style="dim")
-    if out is not None:
-        screen.line(f"{out}: {megabytes(out.stat().st_size)}, {bits} bits a weight")
-        for note in notes:
-            screen.paragraph(f"note: {note}")
-    return 0
 
 
 def _goal(args: argparse.Namespace) -> tuple[Path | None, int]:
@@ -117,7 +128,8 @@ def measured(model: Any, weights: str, ids: Any) -> dict[str, Any]:
         nats += float(np.log(np.exp(scores).sum()) - scores[after])
     count = len(ids) - 1
     return {
-        "weights": weights, "perplexity": float(np.exp(nats / count)), "nats_per_token": nats / count,
+        "weights": weights, "tokens": len(ids),
+        "perplexity": float(np.exp(nats / count)), "nats_per_token": nats / count,
         "tokens_per_second": round(count / seconds, 1), "bytes": sum(m.nbytes for m in decoder.matrices),
     }  # fmt: skip
 
@@ -134,8 +146,10 @@ def _ids(args: argparse.Namespace, model: Any, tokenizer: Any) -> Any:
         from ..train import Run
 
         ids = np.asarray(Run.open(args.model).val_tokens)
-    else:
+    elif args.out is None:
         raise ConfigError(f"{args.model}: there is no text to measure on", hint="--text FILE")
+    else:
+        return np.array([], np.int64)
     if len(ids) < 2:
         raise DataError(f"{args.text or args.model}: has fewer than two tokens", hint="a longer text")
     return ids[: args.tokens]
