@@ -104,7 +104,7 @@ def template_of(tokenizer: Tokenizer) -> Template:
 
 
 def chat_ids(messages: Sequence[Message], tokenizer: Tokenizer, template: Template | None = None) -> list[int]:
-    """Return a conversation as token ids, up to where the model's next turn begins.
+    r"""Return a conversation as token ids, up to where the model's next turn begins.
 
     Args:
         messages: what was said so far, the last by the user.
