@@ -196,4 +196,4 @@ def test_prompts_and_sampling_that_cannot_be(tinyllm, trained):
 
 def test_stops_that_are_not_there(tinyllm):
     one_line(tinyllm("tour", "--stop", "chek"), "no stop 'chek'", "Try: check")
-    one_line(tinyllm("tour", "--stop", "9"), "no stop '9'")
+    one_line(tinyllm("tour", "--stop", "99"), "no stop '99'")

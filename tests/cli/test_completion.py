@@ -47,6 +47,8 @@ def test_the_shell_can_read_its_script(tinyllm, shell):
         (["tinyllm", "completion", "z"], {"zsh"}),
         (["tinyllm", "data", "li"], {"list"}),
         (["tinyllm", "data", "get", "cl"], {"cl100k_base"}),
+        (["tinyllm", "chat", "stor"], {"stories260K"}),
+        (["tinyllm", "convert", "--dtype", "Q8"], {"Q8_0"}),
         (["tinyllm", "tok"], {"tokens"}),
         (["tinyllm", "tokens", "tr"], {"train"}),
         (["tinyllm", "tokens", "train", "--vocab"], {"--vocab-size"}),

@@ -68,7 +68,7 @@ def test_version(tinyllm):
         (["train", "--lr", "nan"], "tinyllm train: argument --lr: nan is not a number of at least 0"),
         (["train", "a", "b"], "tinyllm train: one argument too many: 'b'"),
         (["generate", "x", "--which", "bst"], "tinyllm generate: argument --which: invalid choice: 'bst'"),
-        (["generate"], "tinyllm generate: the following arguments are required: FOLDER"),
+        (["generate"], "tinyllm generate: the following arguments are required: MODEL"),
         (["completion", "powershell"], "tinyllm completion: argument SHELL: invalid choice: 'powershell'"),
         (["tokens", "train", "x", "--out", "y", "--vocabsize"], "tinyllm tokens train: there is no option --vocabsize"),
     ],

@@ -28,6 +28,18 @@ def test_the_whole_tour(tinyllm, tmp_path):
         assert name not in done.out or f"visit/{name}" in done.out
 
 
+def test_the_model_is_saved_and_the_same_again(tinyllm, tmp_path):
+    done = tinyllm("tour", "--quick", "--stop", "reload", "--out", "visit")
+    assert (done.code, done.err) == (0, "")
+    rows = re.findall(r"^    (model\S*) +(\d+) kB +(\S+)   ", done.out, re.MULTILINE)
+    assert [row[0] for row in rows] == ["model", "model.gguf", "model-q8.gguf"]
+    same, same_too, near = (float(row[2]) for row in rows)
+    assert max(same, same_too) < 1e-5 < near < 0.1
+    assert int(rows[2][1]) < int(rows[1][1])
+    for name in ("model", "model.gguf"):
+        assert tinyllm("generate", f"visit/{name}", "a", "--tokens", "3").code == 0
+
+
 def test_tours_are_numbered(tinyllm, tmp_path):
     for _ in range(2):
         assert tinyllm("tour", "--quick", "--stop", "slope").code == 0

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .choosing import add_choices, chosen
-from .opening import add_model, opened
+from .opening import NAMES, add_model, opened
 from .parser import Parser
 from .screen import Screen, say
+from .waiting import busy
 from .written import closing, figures
 
 if TYPE_CHECKING:
+    from ..generate import Completion
     from ..generate.chat import Message, Template
+    from ..tokenizer import Tokenizer
 
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm chat qwen/                                    a model that was taught to converse
+  tinyllm chat qwen/ --system "Answer in one sentence."
   tinyllm chat runs/tour-1 --temperature 0.6            any other: it continues what people wrote down
   echo "Who are you?" | tinyllm chat qwen/ --json       one turn for each line of standard input
 """
@@ -49,67 +57,91 @@ def run(args: argparse.Namespace) -> int:
     form = template(args.template) if args.template else template_of(tokenizer)
     weights, args.weights = args.weights, None
     reading: Any = Session(model, weights) if can_remember(model) else model
-    screen = Screen.of()
     typed = sys.stdin.isatty() and not args.json
+    talk = Talk(args, reading, tokenizer, form, Screen.of(), typed)
     if typed:
-        screen.line(f"{args.model}, template {form.name}. {HELP}.", style="dim")
+        talk.screen.paragraph(f"{args.model}, template {form.name}. {HELP}.", style="dim")
     first = [Message("system", args.system)] if args.system else []
-    said = list(first)
+    said, tries = list(first), 0
     for line in _lines(typed):
+        tries = tries + 1 if line == "/again" else 0
         if line == "/quit":
             break
         if line == "/forget":
             said = list(first)
+            if typed:
+                talk.screen.line("forgotten", style="dim")
             continue
         if line == "/again":
             if not said or said[-1].role != "assistant":
-                say(f"tinyllm: there is no answer yet. Try: {HELP}", error=True)
+                say("tinyllm: there is no answer yet", error=True)
                 continue
             said.pop()
-        elif line.startswith("/") and typed:
-            say(f"tinyllm: there is no {line.split()[0]}. Try: {HELP}", error=True)
+        elif line.startswith("/") and typed and " " not in line:
+            say(f"tinyllm: there is no {line}. Try: {HELP}", error=True)
             continue
         else:
             said.append(Message("user", line))
-        said.append(answer(args, reading, tokenizer, form, said, screen, typed))
+        said.append(talk.answer(said, tries))
     return 0
 
 
-def answer(
-    args: argparse.Namespace,
-    model: Any,
-    tokenizer: Any,
-    form: Template,
-    said: list[Message],
-    screen: Screen,
-    typed: bool,
-) -> Message:
-    """Let the model take its turn, and write it as it comes."""
-    from ..generate import stream
-    from ..generate.chat import Message, chat_ids
+@dataclass
+class Talk:
+    """What answers are written with, and where to."""
 
-    asked = chosen(args)
-    asked["stop"] = [*asked["stop"], *form.stop]
-    pieces = stream(model, chat_ids(said, tokenizer, form), tokenizer, args.tokens, **asked)
-    text = ""
-    for piece in pieces:
-        text += piece
-        if not args.json:
-            say(screen.fit(piece) if sys.stdout.isatty() else piece, end="")
-    done = pieces.rest()
-    if args.json:
-        say(json.dumps({"prompt": said[-1].text, "text": text.strip(), **figures(done)}))
-    else:
+    args: argparse.Namespace
+    model: Any
+    tokenizer: Tokenizer
+    form: Template
+    screen: Screen
+    typed: bool
+
+    def answer(self, said: list[Message], tries: int = 0) -> Message:
+        """Let the model take its turn, and write it as it comes; ``tries`` answers were not wanted."""
+        from ..generate import stream
+        from ..generate.chat import Message, chat_ids, fitting
+
+        asked = chosen(self.args)
+        asked["stop"] = [*asked["stop"], *self.form.stop]
+        if asked["seed"] is not None:  # with the same seed it would be the same answer
+            asked["seed"] += tries
+        shown = fitting(said, self.tokenizer, self.form, self.model.config.block_size, self.args.tokens)
+        with busy("reading", kernels=True):
+            pieces = stream(
+                self.model, chat_ids(shown, self.tokenizer, self.form), self.tokenizer, self.args.tokens, **asked
+            )
+            first = next(pieces, "")
+        text = ""
+        for piece in chain([first], pieces):
+            new = piece if text else piece.lstrip()
+            text += new
+            if not self.args.json:
+                say(self.screen.fit(new) if sys.stdout.isatty() else new, end="")
+        done = pieces.rest()
+        self._close(said, text.strip(), done, left_out=len(said) - len(shown))
+        return Message("assistant", text)
+
+    def _close(self, said: list[Message], text: str, done: Completion, left_out: int) -> None:
+        """Say what there is to say after an answer."""
+        if self.args.json:
+            say(json.dumps({"prompt": said[-1].text, "text": text, "left_out": left_out, **figures(done)}))
+            return
         say()
-        if typed:
-            screen.line(closing(done), style="dim")
+        if self.typed:
+            self.screen.line(closing(done), style="dim")
+        beside = Screen.of(sys.stderr)
+        if left_out:
+            beside.line(f"The model's context is full: it no longer sees the first {left_out} turns.", style="dim")
         if done.cut:
-            say(f"tinyllm: the first {done.cut} tokens of the conversation are beyond the model's context", error=True)
-    return Message("assistant", text)
+            beside.line(f"The model's context is too short: it never saw the first {done.cut} tokens.", style="dim")
 
 
 def _lines(typed: bool) -> Iterator[str]:
     """Yield what is typed, or the lines of standard input; empty ones say nothing."""
+    if typed:
+        with contextlib.suppress(ImportError):  # not on Windows
+            import readline  # noqa: F401  # from here on input() has arrow keys and a history
     while True:
         try:
             line = input("> ") if typed else sys.stdin.readline()

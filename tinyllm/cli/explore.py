@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .opening import add_model, busy, opened
+from .opening import NAMES, add_model, is_run, opened
 from .parser import Parser
 from .screen import Screen, say
+from .waiting import busy
+from .written import megabytes
 
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm explore runs/tour-1
   tinyllm explore gpt2/ "The cat sat on the" --out gpt2.html
@@ -38,22 +42,27 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import write_atomically
 
     model, tokenizer = opened(args)
-    place = Path(args.model).expanduser()
-    is_run = (place / "manifest.json").is_file()
-    out = Path(args.out).expanduser() if args.out else (place if is_run else Path()) / "explore.html"
-    with busy("asking the model"):
-        html = page_of(model, tokenizer, _ids(args, model, tokenizer, is_run), str(args.model))
+    where = Path(args.model).expanduser() if is_run(args.model) else Path()
+    out = Path(args.out).expanduser() if args.out else where / "explore.html"
+    ids = _ids(args, model, tokenizer)
+    with busy("asking the model", kernels=True):
+        html = page_of(model, tokenizer, ids, str(args.model)).encode()
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, lambda file: file.write(html.encode()))
+    write_atomically(out, lambda file: file.write(html))
     if args.json:
-        say(json.dumps({"out": str(out), "bytes": len(html.encode())}))
+        say(json.dumps({"out": str(out), "bytes": len(html), "tokens": len(ids)}))
         return 0
-    Screen.of().line(f"{out}: {len(html.encode()) / 1e6:.1f} MB, opens by double-click")
-    if sys.stdout.isatty() and not args.no_open:
+    Screen.of().line(f"{out}: {megabytes(len(html))}, {len(ids)} tokens; opens by double-click")
+    if sys.stdout.isatty() and not args.no_open and _has_windows():
         import webbrowser
 
         webbrowser.open(out.resolve().as_uri())
     return 0
+
+
+def _has_windows() -> bool:
+    """Is there a screen for a browser? A terminal far away has none, and a browser in it would take its place."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def page_of(model: Any, tokenizer: Any, ids: np.ndarray[Any, Any], title: str) -> str:
@@ -133,13 +142,13 @@ def measured(model: Any, ids: np.ndarray[Any, Any]) -> str:
     return f"after {len(start)} tokens {rates[0]:,.0f} tokens/s with the cache, {rates[1]:,.0f} without"
 
 
-def _ids(args: argparse.Namespace, model: Any, tokenizer: Any, is_run: bool) -> np.ndarray[Any, Any]:
+def _ids(args: argparse.Namespace, model: Any, tokenizer: Any) -> np.ndarray[Any, Any]:
     from ..errors import ConfigError
     from ..generate.prompts import first_ids
 
     most = min(LONGEST, model.config.block_size)
     if args.text is None:
-        if not is_run:
+        if not is_run(args.model):
             raise ConfigError(
                 f"{args.model}: there is no text to read", hint=f'tinyllm explore {args.model} "Some text"'
             )

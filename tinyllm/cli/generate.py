@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, DataError
 from .choosing import add_choices, chosen
 from .mine import add_mine, swapped
-from .opening import add_model, opened
+from .opening import NAMES, add_model, opened
 from .parser import Parser
 from .screen import Screen, say
 from .written import closing, figures
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from ..learn.slots.receipt import Receipt
     from ..tokenizer import Tokenizer
 
+WORDS = NAMES
 EXAMPLES = """\
   tinyllm generate runs/tour-1 "The with statement"
   tinyllm generate runs/tour-1 --tokens 500 --temperature 0.7 --top-p 0.9
   tinyllm generate runs/tour-1 "def" --temperature 0        the likeliest text, always the same
-  tinyllm generate model.gguf "Once upon a time" --seed 1   what others have trained, or a folder of transformers
   tinyllm generate runs/tour-1 "def" --mine                 on the functions that you wrote
-  tinyllm generate model.gguf "The answer is" --pattern "[0-9]+"
+  tinyllm generate model.gguf "Once upon a time" --seed 1   what others have trained, or a folder of transformers
+  tinyllm generate runs/tour-1 "x = " --pattern "[0-9]+"    nothing but what fits
   echo "Once upon a time" | tinyllm generate runs/tour-1 -
 """
 
@@ -56,20 +57,23 @@ def run(args: argparse.Namespace) -> int:
 def write(args: argparse.Namespace, receipt: Receipt | None) -> int:
     """Write the text, or the JSON object with the receipt's calls in it."""
     from ..generate import stream
+    from .waiting import busy
 
     prompt = sys.stdin.read().removesuffix("\n") if args.prompt == "-" else args.prompt
     model, tokenizer = opened(args)
     asked = chosen(args)
-    pieces = stream(model, prompt, tokenizer, args.tokens, **asked, constraint=form(args, tokenizer))
+    with busy("reading the prompt", kernels=True):
+        pieces = stream(model, prompt, tokenizer, args.tokens, **asked, constraint=form(args, tokenizer))
+        first = next(pieces, "")
     if args.json:
-        text = "".join(pieces)
+        text = first + "".join(pieces)
         result = {"prompt": prompt, "text": text, **asked, **figures(pieces.rest())}
         if receipt is not None:
             result["mine"] = receipt.calls
         say(json.dumps(result))
         return 0
     screen, terminal = Screen.of(), sys.stdout.isatty()
-    for piece in chain([prompt.lstrip("\n")], pieces):
+    for piece in chain([prompt.lstrip("\n"), first], pieces):
         say(screen.fit(piece) if terminal else piece, end="")  # a text may hold escape codes: make them harmless
     say()
     done, beside = pieces.rest(), Screen.of(sys.stderr)

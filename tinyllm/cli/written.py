@@ -52,9 +52,11 @@ def megabytes(n: int) -> str:
     """Write a number of bytes.
 
     Example:
-        >>> megabytes(4_300_000), megabytes(497_000_000), megabytes(3_200_000_000)
-        ('4.3 MB', '497 MB', '3.2 GB')
+        >>> megabytes(34_000), megabytes(4_300_000), megabytes(497_000_000), megabytes(3_200_000_000)
+        ('34 kB', '4.3 MB', '497 MB', '3.2 GB')
     """
+    if n < 1e5:
+        return f"{n / 1e3:.0f} kB"
     if n >= 1e9:
         return f"{n / 1e9:.1f} GB"
     return f"{n / 1e6:.1f} MB" if n < 1e8 else f"{n / 1e6:.0f} MB"

@@ -104,7 +104,7 @@ def template_of(tokenizer: Tokenizer) -> Template:
 
 
 def chat_ids(messages: Sequence[Message], tokenizer: Tokenizer, template: Template | None = None) -> list[int]:
-    """Return a conversation as token ids, up to where the model's next turn begins.
+    r"""Return a conversation as token ids, up to where the model's next turn begins.
 
     Args:
         messages: what was said so far, the last by the user.
@@ -131,6 +131,29 @@ def chat_ids(messages: Sequence[Message], tokenizer: Tokenizer, template: Templa
         ids += _marked(before, tokenizer, template) + prompt_ids(tokenizer, space + message.text.strip())
         ids += _marked(after, tokenizer, template)
     return ids + _marked(template.turn["assistant"][0], tokenizer, template)
+
+
+def fitting(
+    messages: Sequence[Message], tokenizer: Tokenizer, template: Template, context: int, room: int
+) -> list[Message]:
+    """Return what of a conversation to show a model that reads ``context`` tokens and is to write ``room`` more.
+
+    The oldest turns are left out, whole, as many as need be; the system's message stays, and so does the last turn,
+    whatever its length. Half of the context at most is kept free for what is written.
+
+    Example:
+        >>> from tinyllm.tokenizer import ByteTokenizer
+        >>> said = [Message("user", "Who are you?"), Message("assistant", "A model."), Message("user", "Oh.")]
+        >>> [m.text for m in fitting(said, ByteTokenizer(), TEMPLATES["plain"], context=40, room=10)]
+        ['Oh.']
+    """
+    system = [message for message in messages[:1] if message.role == "system"]
+    turns = list(messages[len(system) :])
+    most = context - min(room, context // 2)
+    while len(turns) > 1 and len(chat_ids([*system, *turns], tokenizer, template)) > most:
+        following = (i for i, turn in enumerate(turns) if i and turn.role == "user")
+        turns = turns[next(following, len(turns) - 1) :]
+    return [*system, *turns]
 
 
 def template(name: str) -> Template:

@@ -66,7 +66,7 @@ _SCRIPT = """
     const w = weights();
     cells.forEach((cell, i) => {
       const share = w[Math.floor(i / count)][i % count];
-      cell.style.background = share < 0.005 ? "" : blue(share);
+      cell.style.backgroundImage = share < 0.005 ? "" : `linear-gradient(${blue(share)},${blue(share)})`;
     });
     show(query);
   };

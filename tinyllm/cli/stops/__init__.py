@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from . import cache, check, learn, onward, pictures, sampling, slope, tokens
+from . import cache, check, learn, onward, pictures, reload, sampling, slope, tokens
 from .stop import Stop, Tour
 
-STOPS = [slope.STOP, learn.STOP, check.STOP, pictures.STOP, tokens.STOP, sampling.STOP, cache.STOP, onward.STOP]
+STOPS = [
+    slope.STOP,
+    learn.STOP,
+    check.STOP,
+    pictures.STOP,
+    tokens.STOP,
+    sampling.STOP,
+    cache.STOP,
+    reload.STOP,
+    onward.STOP,
+]
 
 __all__ = ["STOPS", "Stop", "Tour"]

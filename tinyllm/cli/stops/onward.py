@@ -9,12 +9,13 @@ def visit(tour: Tour) -> None:
     """Print commands that go on from this run."""
     ways = [
         (f'tinyllm generate {tour.folder} "The "', "let the model write"),
+        (f"tinyllm explore {tour.folder}", "see it at work in the browser"),
         ("tinyllm train FILE", "train on a text of yours"),
         ("tinyllm train --preset shakespeare-cpu", "nanoGPT's CPU model, at twice its learning rate"),
         ("tinyllm info", "what runs underneath"),
     ]
     if tour.run is None:
-        ways.pop(0)
+        del ways[:2]
     longest = max(len(command) for command, _ in ways)
     for command, what in ways:
         wide = tour.screen.width >= longest + 10 + len(what)
