@@ -58,7 +58,8 @@ def cases(args: argparse.Namespace, folder: Path) -> list[Case]:
 
 def _case(kind: str, name: str, folder: Path, moved: int) -> Case:
     without = sorted({*CANDIDATES} - {"tinyllm", PEERS[kind]})
-    return {"name": name, "kind": kind, "folder": str(folder), "bytes": moved, "without": without, "compare": kind == "used"}
+    case = {"name": name, "kind": kind, "folder": str(folder), "bytes": moved, "without": without}
+    return {**case, "compare": kind == "used"}
 
 
 def prepare(candidate: str, case: Case) -> dict[str, Timed]:
