@@ -4,7 +4,8 @@
     python benchmarks/load.py --only "one tensor" --json out.json
 
 Questions: every tensor of a file of 100 MB as arrays of one's own, beside safetensors' NumPy loader; a Llama of that
-size, ready to be used, beside ``from_pretrained`` of transformers; one tensor of 1 MB out of a file of 1 GB (sparse: on
+size beside ``from_pretrained`` of transformers, alone and with the first forward pass, of 64 tokens, as some of the
+reading may be put off until then; one tensor of 1 MB out of a file of 1 GB (sparse: on
 the disk it takes a few kilobytes); and the peak of memory, in new processes, above what the imports take. The system
 has the file in its memory already: a disk is not what is measured. In rows about memory ``ours`` and ``peer_seconds``
 are multiples of the file's size.
@@ -28,9 +29,10 @@ from turns import Case, Timed
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 SIZES = {"vocab_size": 4096, "n_embd": 512, "n_hidden": 1376, "n_layer": 7, "n_head": 8, "block_size": 512}
-TINY = {"vocab_size": 40, "n_embd": 32, "n_hidden": 48, "n_layer": 1, "n_head": 2, "block_size": 16}
-PEERS = {"file": "safetensors", "model": "transformers", "one": "safetensors"}
+TINY = {"vocab_size": 40, "n_embd": 32, "n_hidden": 48, "n_layer": 1, "n_head": 2, "block_size": 64}
+PEERS = {"file": "safetensors", "model": "transformers", "used": "transformers", "one": "safetensors"}
 LARGE = 1 << 30
+TOKENS = 64  # of the first forward pass
 IMPORTS = {
     "tinyllm": "tinyllm.models.pretrained",
     "safetensors": "safetensors.numpy",
@@ -44,26 +46,30 @@ def cases(args: argparse.Namespace, folder: Path) -> list[Case]:
     size = (folder / "model.safetensors").stat().st_size
     names = {
         "file": f"every tensor of {size / 1e6:.0f} MB",
-        "model": f"a Llama of {size / 1e6:.0f} MB",
+        "model": f"from_pretrained, a Llama of {size / 1e6:.0f} MB",
+        "used": f"from_pretrained + first forward pass, a Llama of {size / 1e6:.0f} MB",
         "one": "one tensor of 1 MB out of 1 GB",
     }
     found = [_case(kind, name, folder, size if kind != "one" else 1 << 20) for kind, name in names.items()]
-    for kind in ("file", "model"):
+    for kind in ("file", "model", "used"):
         found.append({**_case(kind, f"{names[kind]}, peak memory over its bytes", folder, 0), "peak": size})
     return found
 
 
 def _case(kind: str, name: str, folder: Path, moved: int) -> Case:
     without = sorted({*CANDIDATES} - {"tinyllm", PEERS[kind]})
-    return {"name": name, "kind": kind, "folder": str(folder), "bytes": moved, "without": without, "compare": False}
+    case = {"name": name, "kind": kind, "folder": str(folder), "bytes": moved, "without": without}
+    return {**case, "compare": kind == "used"}
 
 
 def prepare(candidate: str, case: Case) -> dict[str, Timed]:
     """Return what this candidate does with a case."""
-    load = loader(candidate, case["kind"], Path(case["folder"]))
+    kind = case["kind"]
+    load = loader(candidate, kind, Path(case["folder"]))
 
-    def step() -> None:
-        load()
+    def step() -> Any:
+        found = load()
+        return found if kind == "used" else None  # numbers to compare; weights would have to be looked at
 
     return {candidate: Timed(step, once=True)}
 
@@ -71,8 +77,8 @@ def prepare(candidate: str, case: Case) -> dict[str, Timed]:
 def loader(candidate: str, kind: str, folder: Path) -> Callable[[], Any]:
     """Return what loads and returns what it loaded."""
     path = folder / ("large.safetensors" if kind == "one" else "model.safetensors")
-    if kind == "model":
-        return _model_loader(candidate, folder)
+    if kind in ("model", "used"):
+        return _model_loader(candidate, folder, use=kind == "used")
     if candidate == "tinyllm":
         from tinyllm.models.formats.safetensors import SafeTensors
 
@@ -93,15 +99,31 @@ def loader(candidate: str, kind: str, folder: Path) -> Callable[[], Any]:
     return theirs
 
 
-def _model_loader(candidate: str, folder: Path) -> Callable[[], Any]:
+def _model_loader(candidate: str, folder: Path, use: bool) -> Callable[[], Any]:
+    import numpy as np
+
+    ids = np.arange(TOKENS)[None] % TINY["vocab_size"]
     if candidate == "tinyllm":
+        import tinyllm as tl
         from tinyllm.models.pretrained import load_model
 
-        return lambda: load_model(folder)
+        def ours() -> Any:
+            model = load_model(folder)
+            with tl.no_grad():
+                return model(ids).data if use else model
+
+        return ours
+    import torch
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    return lambda: transformers.LlamaForCausalLM.from_pretrained(folder)
+
+    def theirs() -> Any:
+        model = transformers.LlamaForCausalLM.from_pretrained(folder).eval()
+        with torch.inference_mode():
+            return model(torch.from_numpy(ids)).logits if use else model
+
+    return theirs
 
 
 def prepare_files(folder: Path, sizes: dict[str, int]) -> None:
@@ -111,7 +133,8 @@ def prepare_files(folder: Path, sizes: dict[str, int]) -> None:
     from tinyllm.models import Llama, LlamaConfig
     from tinyllm.models.pretrained import save_model
 
-    save_model(Llama(LlamaConfig(**sizes), np.random.default_rng(0)), folder, overwrite=True)  # type: ignore[arg-type]
+    for where, wanted_sizes in ((folder, sizes), (folder / "tiny", TINY)):
+        save_model(Llama(LlamaConfig(**wanted_sizes), np.random.default_rng(0)), where, overwrite=True)  # type: ignore[arg-type]
     wanted = 1 << 20
     header = {
         "hole": {"dtype": "U8", "shape": [LARGE], "data_offsets": [0, LARGE]},
@@ -124,10 +147,14 @@ def prepare_files(folder: Path, sizes: dict[str, int]) -> None:
 
 
 def peak(candidate: str, kind: str, folder: Path) -> int:
-    """Return by how many bytes loading, in a new process, raises the peak above what it had after its imports."""
+    """Return by how many bytes loading, in a new process, raises the peak above what it had after its imports.
+
+    Before a forward pass a tiny model has had one, so that kernels are loaded and no part of it.
+    """
     code = (
         f"import sys, {IMPORTS[candidate]}; sys.path.insert(0, sys.argv[1]); import load, memory;"
         "from pathlib import Path;"
+        "f = load.loader(*sys.argv[2:4], Path(sys.argv[4], 'tiny')); f() if sys.argv[3] == 'used' else None;"
         "f = load.loader(*sys.argv[2:4], Path(sys.argv[4])); before = memory.resident(); memory.forget_peak(); x = f();"
         "print(memory.peak() - before)"
     )

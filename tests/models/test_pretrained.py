@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import mmap
+import os
 import pickle
 import zipfile
 
@@ -20,6 +22,7 @@ from tinyllm.models.formats import safetensors
 from tinyllm.models.gguf_model import save_gguf
 from tinyllm.models.pretrained import described, load_model, open_model, refuse_taken, save_model
 from tinyllm.models.weights_at import weights_at
+from tinyllm.nn.optim.adamw import AdamW
 
 SIZES = {"vocab_size": 11, "block_size": 7, "n_layer": 2}
 KINDS = {
@@ -322,3 +325,59 @@ def test_zeros_for_biases_that_are_not_there(tmp_path, caplog):
         save_model(model, tmp_path)
     assert "zeros are saved" in caplog.text
     np.testing.assert_allclose(load_model(tmp_path)(IDX).data, model(IDX).data, rtol=1e-5, atol=1e-7)
+
+
+# weights that stay in their file
+
+
+def trained(model):
+    """Let a model learn for three steps, in place."""
+    optimizer = AdamW(model.parameters(), lr=0.1)
+    for _ in range(3):
+        model.loss(IDX[:, :-1], IDX[:, 1:]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return {name: p.data for name, p in model.named_parameters()}
+
+
+def stays_in_its_file(p):
+    base = p.data
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(getattr(base, "obj", base), mmap.mmap)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere all weights are copied")
+@pytest.mark.parametrize("shard", ["5GB", 600])
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen3"])
+def test_training_what_stays_in_its_file_changes_the_model_and_never_the_file(family, shard, tmp_path):
+    save_model(made(family), tmp_path, max_shard_size=shard)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    mapped, copied, untouched = load_model(tmp_path), load_model(tmp_path), load_model(tmp_path)
+    for p in copied.parameters():
+        p.data = p.data.copy()
+    kept = {name for name, p in mapped.named_parameters() if stays_in_its_file(p)}
+    assert {"wte.weight", "norm.gain"} <= kept and "blocks.0.attn.qkv.weight" not in kept
+    start = untouched.state_dict()
+    with tl.kernels.use("numpy"):
+        found, expected = trained(mapped), trained(copied)
+    for name, array in found.items():
+        assert array.flags.writeable and not np.array_equal(array, start[name])
+        np.testing.assert_array_equal(array, expected[name])
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    for name, array in untouched.state_dict().items():
+        np.testing.assert_array_equal(array, start[name])
+    with tl.kernels.use("numpy"):
+        wanted = mapped(IDX).data
+        save_model(mapped, tmp_path, overwrite=True)  # over the file that they came from
+        np.testing.assert_array_equal(mapped(IDX).data, wanted)
+        np.testing.assert_array_equal(load_model(tmp_path)(IDX).data, wanted)
+    for name, array in untouched.state_dict().items():  # the old file has lost its name, not its content
+        np.testing.assert_array_equal(array, start[name])
+
+
+def test_what_is_stored_otherwise_is_copied(tmp_path):
+    model = save_model(made("llama"), tmp_path / "a")
+    assert not any(stays_in_its_file(p) for p in load_model(model, np.float64).parameters())
+    halves = load_model(save_model(made("llama"), tmp_path / "b", "bfloat16"))
+    assert not any(stays_in_its_file(p) for p in halves.parameters())

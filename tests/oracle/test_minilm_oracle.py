@@ -108,6 +108,19 @@ def test_fifty_texts(minilm, expected, backend):
     assert np.abs(vectors - expected).max() < 1e-6
 
 
+def test_the_folder_alone_beside_sentence_transformers(folder):
+    """Their own way from texts to vectors; benchmarks/embed.py --equal goes it with a thousand."""
+    theirs = pytest.importorskip("sentence_transformers", reason="needs pip install sentence-transformers")
+    strange = [" ", "\n\t", "東京は日本の首都です", "Straße ﬁn", "λόγος", "\U0001f642", "\ufffd\x00\x07", "a" * 200]
+    some = [*texts(16), *strange]
+    wanted = theirs.SentenceTransformer(str(folder), device="cpu").encode(some, show_progress_bar=False)
+    with tl.kernels.use("numpy"):
+        vectors = MiniLM(folder).embed(some)
+    assert len(some) == 24 and vectors.shape == wanted.shape
+    assert np.abs(vectors - wanted).max() < 1e-6
+    assert np.abs(vectors[3:] - wanted[:-3]).max() > 0.1  # they differ from each other
+
+
 def everywhere(model, kind, name, value):
     for module in model.modules():
         if isinstance(module, kind):

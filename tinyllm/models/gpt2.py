@@ -20,7 +20,7 @@ def from_arrays(config: GPTConfig, arrays: Mapping[str, Any], dtype: Any = np.fl
 
     Every tensor of the model must be there, and no other: but a head that is stored although it is tied must equal the
     embedding, and buffers are passed over. Numbers are copied, one tensor at a time, so ``arrays`` may be a mapping
-    that reads them from a file only when they are asked for.
+    that reads them from a file only when they are asked for; where it has ``private``, see names.take.
 
     Args:
         config: what the tensors were saved with; nanoGPT's has mlp="gelu_exact".
@@ -81,6 +81,11 @@ class _Respelled(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         return self.arrays[self.names[name]]
+
+    def private(self, name: str) -> Any:
+        """Return a tensor that a model may keep, where the mapping has such."""
+        private = getattr(self.arrays, "private", None)
+        return private(self.names[name]) if private else None
 
     def about(self, name: str) -> tuple[Shape, str]:
         """Return the shape and the type of a tensor, without reading it where that is possible."""

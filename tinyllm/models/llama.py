@@ -115,7 +115,8 @@ def from_arrays(config: LlamaConfig, arrays: Mapping[str, Any], dtype: Any = np.
 
     Every tensor of the model must be there, and no other: but a head that is stored although it is tied must equal the
     embedding, and the table of frequencies in old files is passed over. Numbers are copied, one tensor at a time, so
-    ``arrays`` may be a mapping that reads them from a file only when they are asked for.
+    ``arrays`` may be a mapping that reads them from a file only when they are asked for; where it has ``private``, see
+    names.take.
 
     Args:
         config: what the tensors were saved with.

@@ -76,10 +76,20 @@ def give(model: Module, entries: Iterable[Renamed]) -> dict[str, Array]:
 
 
 def take(model: Module, entries: Iterable[Renamed], arrays: Mapping[str, Any]) -> None:
-    """Copy tensors under their names into a model, one at a time, once the three that refuse have seen them."""
-    own = {name: p.data for name, p in model.named_parameters()}
+    """Put tensors under their names into a model, one at a time, once the three that refuse have seen them.
+
+    They are copied, but for those that are a whole parameter as they are, of a mapping that gives them away:
+    ``private(name)`` is such an array, or None.
+    """
+    private = getattr(arrays, "private", lambda name: None)
+    own = dict(model.named_parameters())
     for entry in entries:
-        for name, part in entry.parts(own[entry.ours]):
+        p, name = own[entry.ours], entry.theirs[0]
+        given = None if entry.turned or len(entry.theirs) > 1 else private(name)
+        if given is not None and (given.shape, given.dtype) == (p.shape, p.dtype):
+            p.data = given
+            continue
+        for name, part in entry.parts(p.data):
             part[...] = arrays[name]
 
 

@@ -64,6 +64,10 @@ class Loaded:
 def load_model(path: str | Path, dtype: Any = np.float32) -> Any:
     """Load a model from whatever is at a path.
 
+    Weights of safetensors that are stored as the model wants them stay in the file until they are changed, and the
+    change is the model's alone: whoever replaces such a file writes another beside it and gives it the name, as
+    ``save_model`` does.
+
     Args:
         path: a folder as transformers saves it (config.json, and model.safetensors or shards), a .safetensors file with
             a config.json beside it, a GGUF file, llama2.c's .bin, or a folder with one of these.
@@ -218,7 +222,8 @@ def _bert(values: Mapping[str, Any], arrays: Mapping[str, Array], dtype: Any) ->
     refuse_huge(values)
     if any(name.startswith("cls.") for name in arrays):
         _LOG.info("bert: the head that guesses hidden words (cls.*) is left out")
-    return Bert.from_arrays(BertConfig.from_json(values), arrays, skip=("cls.",)).astype(dtype)
+    model = Bert.from_arrays(BertConfig.from_json(values), arrays, skip=("cls.",))
+    return model if np.dtype(dtype) == np.float32 else model.astype(dtype)
 
 
 # model_type -> what makes a model of its config.json and its tensors
@@ -263,6 +268,10 @@ class _Floats(Mapping[str, Array]):
             self.file.let_go(self.before)
         self.before = name
         return self.file.read(name) if stored == "BF16" else self.file.view(name)
+
+    def private(self, name: str) -> Array | None:
+        """Return a tensor that the model may keep and change, without a copy and without changing the file, or None."""
+        return self.file.private(name)
 
     def about(self, name: str) -> tuple[tuple[int, ...], str]:
         """Return the shape and the type of a tensor, which the file's header tells."""

@@ -54,6 +54,47 @@ def test_reads_a_file_made_by_hand(path):
             file.read("f")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no such thing")
+def test_what_is_written_to_a_private_array_reaches_no_file_and_no_other(path):
+    save(path, SMALL)
+    before = path.read_bytes()
+    with SafeTensors(path) as file, SafeTensors(path) as other:
+        own, again = file.private("b"), other.private("b")
+        assert own.flags.writeable and own.dtype == np.float32 and np.array_equal(own, SMALL["b"])
+        own[:] = 7
+        file.let_go("b")
+        file.read("a")
+        assert own.tolist() == [7, 7]
+        assert np.array_equal(again, SMALL["b"]) and np.array_equal(file.view("b"), SMALL["b"])
+        with pytest.raises(MissingTensor):
+            file.private("none")
+    assert own.tolist() == [7, 7] and path.read_bytes() == before
+    with pytest.raises(CheckpointError, match="is closed"):
+        file.private("b")
+
+
+def test_what_cannot_be_a_private_array(path, monkeypatch):
+    path.write_bytes(
+        by_hand(
+            '{"n":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"f":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}',
+            bytes(5),
+        )
+    )
+    with SafeTensors(path) as file:
+        assert file.private("f") is None  # at an odd byte
+    save(path, {**SMALL, "h": np.float32([1, 2])}, floats="BF16")
+    with SafeTensors(path) as file:
+        assert file.private("h") is None
+        save(path, SMALL)
+        assert file.private("a") is None  # another file has its name
+        path.unlink()
+        assert file.private("a") is None
+    save(path, SMALL)
+    with SafeTensors(path) as file, monkeypatch.context() as patch:
+        patch.setattr(module.os, "name", "nt")
+        assert file.private("b") is None
+
+
 def test_views_are_read_only_and_copies_are_not(path):
     save(path, SMALL)
     with SafeTensors(path) as file:

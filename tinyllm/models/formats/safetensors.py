@@ -87,7 +87,8 @@ class SafeTensors(Mapping[str, Entry]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        mapped = _map(self.path)
+        self._own: mmap.mmap | None = None
+        mapped, self._identity = _map(self.path)
         with memoryview(mapped) as whole:
             self._entries, self.metadata, self._start = read_header(whole, str(self.path))
         self._map: mmap.mmap | None = mapped
@@ -160,6 +161,29 @@ class SafeTensors(Mapping[str, Entry]):
             self._let_go(self[name].begin + begin * given.itemsize, tile.nbytes)
         return wanted
 
+    def private(self, name: str) -> Array | None:
+        """Return the stored values as an array that may be written to, without a copy: the file never changes.
+
+        What is written to is copied then, a page at a time, and only this process sees it. None where that cannot be:
+        on Windows, which would not let go of the file's name; where the values are not aligned, or NumPy lacks their
+        type; and where another file has come in place of this one.
+
+        Raises:
+            CheckpointError: there is no such tensor, or the file is closed.
+        """
+        values = self.view(name)
+        if self[name].dtype not in NUMPY or not values.flags.aligned or os.name != "posix":
+            return None
+        if self._own is None:
+            try:
+                own, identity = _map(self.path, mmap.ACCESS_COPY)
+            except CheckpointError:  # it is gone, or the system promises no more memory
+                return None
+            if identity != self._identity:
+                return None
+            self._own = own
+        return np.ndarray(values.shape, values.dtype, buffer=self._own, offset=self._start + self[name].begin)
+
     def let_go(self, name: str) -> None:
         """Stop counting a tensor as memory of this process, after a copy of it was made; a view stays as good as it is.
 
@@ -190,7 +214,7 @@ class SafeTensors(Mapping[str, Entry]):
 
     def close(self) -> None:
         """Read no more; the map itself goes with the last view of it."""
-        self._map = None
+        self._map = self._own = None
 
     def _mapped(self) -> mmap.mmap:
         if self._map is None:
@@ -362,15 +386,17 @@ def _check_text(text: object, what: str) -> None:
         ) from None
 
 
-def _map(path: Path) -> mmap.mmap:
+def _map(path: Path, access: int = mmap.ACCESS_READ) -> tuple[mmap.mmap, tuple[int, ...]]:
+    """Map a file; return the map, and what tells this file from any other of its name."""
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size < 8:
+            about = os.fstat(file.fileno())
+            if about.st_size < 8:
                 raise CheckpointError(
-                    f"{path}: has {size} bytes, too few for a safetensors file", hint="fetch it again"
+                    f"{path}: has {about.st_size} bytes, too few for a safetensors file", hint="fetch it again"
                 )
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            identity = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns)
+            return mmap.mmap(file.fileno(), 0, access=access), identity
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such file", hint="the path of a .safetensors file") from None
     except IsADirectoryError:

@@ -92,6 +92,10 @@ class Shards(Mapping[str, Entry]):
         """Return a tensor as it is stored: see SafeTensors.raw."""
         return self._file(name).raw(name)
 
+    def private(self, name: str) -> Array | None:
+        """Return the stored values to be written to, while the file stays as it is: see SafeTensors.private."""
+        return self._file(name).private(name)
+
     def let_go(self, name: str) -> None:
         """Stop counting a tensor as memory of this process: see SafeTensors.let_go."""
         self._file(name).let_go(name)
