@@ -37,11 +37,10 @@ COMMANDS = {
         "train": "train a GPT on any text: a file, a folder, standard input",
         "generate": "let a trained model continue a text",
         "chat": "talk with a model, turn by turn",
-        "explore": "see a model at work: attention, sampling, its cache",
+        "explore": "see a model at work, in one page to play with",
         "convert": "write a model for transformers or llama.cpp",
-        "quantize": "measure what fewer bits a weight cost, and write them",
-        "debug": "find why a model does not learn, with advice",
         "quantize": "measure what weights of 8 or 4 bits cost, and write them",
+        "debug": "find why a model does not learn, with advice",
     },
     "Texts": {
         "tokens": "show how a text is cut into tokens, how many, at what price",
