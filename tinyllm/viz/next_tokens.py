@@ -161,7 +161,8 @@ def sampling_panel(data: NextTokens) -> Panel:
     total = len(data.tokens)
     last = f" (the last {len(rows)} of its {total} tokens)" if total > len(rows) else ""
     body = f"""
-<p>Choose a place in the text{last}: the bars say what the model thinks comes after it. Then turn the three settings.</p>
+<p>Choose a place in the text{last}: the bars say what the model thinks comes after it. Then turn the three
+settings.</p>
 <div class="tokens" data-is="tokens" role="group" aria-label="places in the text"></div>
 <div class="sliders">
 <label for="temperature">temperature</label><input id="temperature" data-is="temperature" type="range" min="0" max="2"
