@@ -60,6 +60,12 @@ def test_likely_tokens_are_listed_and_the_others_counted():
             assert np.isclose(binned, np.exp(rest / t).sum(), rtol=0.01)
 
 
+def test_a_long_text_is_cut_and_that_is_said():
+    panel = sampling_panel(NextTokens(np.zeros((40, 2)), ["a"] * 40, ["a", "b"]))
+    assert len(panel.data["positions"]) == 32 and "(the last 32 of its 40 tokens)" in panel.body
+    assert "the last" not in sampling_panel(NextTokens(np.zeros((32, 2)), ["a"] * 32, ["a", "b"])).body
+
+
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ShapeError, match="T=1 tokens and V=3 names"):
         NextTokens(np.zeros((1, 2)), ["a"], ["a", "b", "c"])

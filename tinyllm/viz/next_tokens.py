@@ -158,8 +158,11 @@ def sampling_panel(data: NextTokens) -> Panel:
     rows = list(zip(data.tokens, data.logits, strict=True))[-POSITIONS:]
     positions = [_position(visible(token), np.where(named, row, -np.inf), data.names) for token, row in rows]
     most = np.log(min(MOST, int(named.sum())))
+    total = len(data.tokens)
+    last = f" (the last {len(rows)} of its {total} tokens)" if total > len(rows) else ""
     body = f"""
-<p>Choose a place in the text: the bars say what the model thinks comes after it. Then turn the three settings.</p>
+<p>Choose a place in the text{last}: the bars say what the model thinks comes after it. Then turn the three
+settings.</p>
 <div class="tokens" data-is="tokens" role="group" aria-label="places in the text"></div>
 <div class="sliders">
 <label for="temperature">temperature</label><input id="temperature" data-is="temperature" type="range" min="0" max="2"
