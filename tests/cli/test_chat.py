@@ -202,7 +202,8 @@ def test_at_a_terminal(model):
     first.wait_for("Hello")
     first.type("\x15\x04")
     assert first.end() == 0
-    assert "template plain" in first.seen and "Traceback" not in first.seen
+    told = " ".join(first.seen.split())  # where the line breaks depends on the name of the folder
+    assert "template plain" in told and "Traceback" not in told
     os.kill(second.process.pid, signal.SIGINT)
     assert second.end() == 130
     assert second.seen.index("memory, seed") < second.seen.index("tinyllm: interrupted")

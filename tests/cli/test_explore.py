@@ -39,11 +39,14 @@ def test_the_numbers_are_the_model_s(tinyllm, trained):
     assert re.fullmatch(r"deep/page.html: [\d.]+ [kM]B, 4 tokens; opens by double-click\n", done.out)
     model, words, _ = tl.train.load(trained)
     ids = np.array([words.encode("The ")])
-    attention, sampling, cache = held("deep/page.html")
+    attention, lens, sampling, cache, points = held("deep/page.html")
     for mine, maps in zip(attention["data"]["maps"], model.attention_maps(ids), strict=True):
         np.testing.assert_allclose(mine, maps[0], atol=6e-4)
     with tl.no_grad():
         logits = model(ids).data[0]
+    said = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)).max(axis=-1)
+    np.testing.assert_allclose(np.array(lens["data"]["probabilities"])[-1, :, 0], said, atol=1e-4)
+    assert lens["data"]["tokens"] == [*points["data"]["labels"][:3], "·"] == [*"The", "·"]  # a space is no point
     for place, row in zip(sampling["data"]["positions"], logits, strict=True):
         np.testing.assert_allclose(place["logits"], np.sort(row)[::-1][: len(place["logits"])], atol=6e-4)
         best = place["tokens"][0]
@@ -77,7 +80,7 @@ def test_a_text_is_needed_and_may_be_long_or_empty(tinyllm, tmp_path):
     for text, count in (("</script><b>" * 9, 12), ("", 1), ("é", 2)):
         told = json.loads(tinyllm("explore", "ours", text, "--json").out)
         assert told["tokens"] == count and told["out"] == "explore.html"
-        assert len(held("explore.html")) == 3
+        assert len(held("explore.html")) == 5
     (tmp_path / "dir").mkdir()
     done = tinyllm("explore", "ours", "x", "--out", "dir")
     assert done.code == 1 and "cannot write dir: is a directory" in done.err and done.err.count("\n") == 1
@@ -92,7 +95,7 @@ def test_a_browser_opens_it(tinyllm, trained, tmp_path):
     with browser.Browser() as chromium:
         tab = chromium.open(tmp_path / "page.html", width=400)
         assert tab.value("document.documentElement.scrollWidth") == 400
-        assert tab.value("document.querySelectorAll('[role=tab]').length") == 3
+        assert tab.value("document.querySelectorAll('[role=tab]').length") == 5
         layer, head = (
             int(tab.value(f"document.querySelector('[data-is={name}]').value")) for name in ("layer", "head")
         )

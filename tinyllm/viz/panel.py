@@ -19,7 +19,7 @@ form{display:flex;flex-wrap:wrap;gap:1.2rem;align-items:center;margin-bottom:.8r
 button,select,input{font:inherit;color:inherit}
 select{background:Canvas;border:1px solid var(--line);border-radius:.2rem;padding:.1rem .3rem}
 button:focus-visible,select:focus-visible,input:focus-visible{outline:2px solid var(--hot);outline-offset:2px}
-[role=tablist]{display:flex;gap:.3rem;border-bottom:1px solid var(--line);margin:.6rem 0 1rem}
+[role=tablist]{display:flex;flex-wrap:wrap;gap:.3rem;border-bottom:1px solid var(--line);margin:.6rem 0 1rem}
 [role=tab]{border:1px solid var(--line);border-bottom:0;border-radius:.3rem .3rem 0 0;background:none;
 padding:.3rem .9rem;cursor:pointer}
 [role=tab][aria-selected=true]{font-weight:700;box-shadow:inset 0 3px var(--ink)}
