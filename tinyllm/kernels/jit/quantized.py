@@ -308,7 +308,8 @@ def dequantize_4_v2(p, scales, w):
 
 def linear_8(x: Array, q: Array, scales: Array, b: Array | None = None) -> Array:
     """Return x w^T + b of x (..., C) and weights in 8 bits."""
-    return _linear(x, q, scales, b, BLOCK, linear_8_v2, linear_8_v4, linear_8_v5)
+    shared = linear_8_v3 if x.size <= 2 * x.shape[-1] else linear_8_v4  # of one row 5 % faster; the same bits
+    return _linear(x, q, scales, b, BLOCK, linear_8_v2, shared, linear_8_v5)
 
 
 def linear_4(x: Array, p: Array, scales: Array, b: Array | None = None) -> Array:
