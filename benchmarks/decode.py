@@ -7,6 +7,10 @@ The model has GPT-2's shape (124M parameters) and random weights. A step reads o
 next. It cannot be faster than memory delivers every weight once, and the keys and values so far: that is the roofline.
 PyTorch is a loop over tensors with a cache allocated once (torch_decode.py); transformers is ``GPT2LMHeadModel`` with
 its own cache. Both calculate in float32, and are what 8 and 4 bits are compared with, too.
+
+Up to 16 texts are written side by side; they share the reading of the weights. And what is the memory of keys and
+values worth? A text of T tokens is written by a smaller model with it, which costs T times the reading of the weights,
+and without it: then each token makes all others anew, and the cost grows with T squared.
 """
 
 from __future__ import annotations
@@ -22,20 +26,32 @@ from turns import Case, LeftOut, Timed
 
 GPT2 = {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024, "vocab_size": 50257}
 SMALLER = {"n_layer": 4, "n_head": 8, "n_embd": 512, "block_size": 512, "vocab_size": 50257}
+WRITER = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 512, "vocab_size": 256}
 TINY = {"n_layer": 1, "n_head": 2, "n_embd": 64, "block_size": 32, "vocab_size": 40}
 BYTES = {"float32": 4.0, "int8": 1.0, "int4": 0.5, "int4x8": 0.5}  # of a weight; scales are not counted
 FORMATS = tuple(BYTES)
+BATCHES = (1, 2, 4, 8, 16)
+PEERS = ("torch eager", "transformers")
 
 
 def cases(args: argparse.Namespace) -> list[Case]:
     """List the cases."""
     if args.tiny:
-        return [_case("tiny", TINY, 1, 4, weights) for weights in FORMATS] + [
-            _case("tiny", {**TINY, "n_layer": L}, 1, 4, "float32", [["a token", "L", L]]) for L in (1, 2)
-        ]
+        return (
+            [_case("tiny", TINY, 1, 4, weights) for weights in FORMATS]
+            + [_case("tiny", {**TINY, "n_layer": L}, 1, 4, "float32", [["a token", "L", L]]) for L in (1, 2)]
+            + _texts(TINY, (4, 8))
+        )
     if args.quick:
-        return [_case("29M", SMALLER, 1, 16, weights) for weights in FORMATS]
-    found = [_case("124M", GPT2, batch, 64, weights) for batch in (1, 8) for weights in FORMATS]
+        return [_case("29M", SMALLER, 1, 16, weights) for weights in FORMATS] + _texts(WRITER, (16, 64, 256))
+    found = []
+    for batch in BATCHES:
+        for weights in FORMATS:
+            case = _case("124M", GPT2, batch, 64, weights)
+            if weights != "float32" and batch not in (1, 8):
+                case["without"] = PEERS  # they have just been timed with so many texts
+            found.append(case)
+    found += _texts(WRITER, (16, 32, 64, 128, 256, 512))
     for T in (16, 256, 512, 960):
         found.append(_case("T sweep", GPT2, 1, T, "int8", [["a token, int8, after T", "T", T]]))
     for C in (256, 512, 768, 1024):
@@ -45,6 +61,17 @@ def cases(args: argparse.Namespace) -> list[Case]:
     for L in (3, 6, 12, 24):
         found.append(_case("L sweep", {**GPT2, "n_layer": L}, 1, 16, "float32", [["a token", "L", L]]))
     return found
+
+
+def _texts(configuration: dict[str, int], lengths: tuple[int, ...]) -> list[Case]:
+    """List the writing of whole texts, with and without a memory; ours alone."""
+    return [
+        {
+            "name": f"a text, {cache} cache, {T} tokens", "configuration": configuration, "kind": cache, "tokens": T,
+            "T": T, "batch": 1, "compare": False, "without": PEERS, "sweep": [[f"a text, {cache} cache", "T", T]],
+        }
+        for cache in ("with the", "without a") for T in lengths
+    ]  # fmt: skip
 
 
 def _case(name: str, c: dict[str, int], batch: int, T: int, weights: str, sweep: list[Any] | None = None) -> Case:
@@ -60,6 +87,8 @@ def _case(name: str, c: dict[str, int], batch: int, T: int, weights: str, sweep:
 
 def prepare(candidate: str, case: Case) -> dict[str, Timed]:
     """Return what this candidate does with a case."""
+    if candidate == "tinyllm" and "kind" in case:
+        return {candidate: Timed(_writing(case), once=True)}
     if candidate == "tinyllm":
         return {candidate: Timed(*_ours(case), once=True)}
     if candidate == "torch eager":
@@ -93,6 +122,30 @@ def _ours(case: Case) -> tuple[Callable[[], Any], Callable[[], Any]]:
         left[0] -= 1
 
     return lambda: decoder.step(token), again
+
+
+def _writing(case: Case) -> Callable[[], Any]:
+    """Return what writes a text of T tokens, the likeliest each time, after a first one."""
+    import numpy as np
+
+    from tinyllm.generate.decode import Decoder
+
+    decoder = Decoder(model_of(json.dumps(case["configuration"])))
+    kept = case["kind"] == "with the"
+
+    def write() -> Any:
+        decoder.reset()
+        ids = [0]
+        while len(ids) <= case["T"]:
+            if kept:
+                logits = decoder.step(np.array(ids[-1:]))
+            else:
+                decoder.reset()
+                logits = decoder.prefill(np.array([ids]))
+            ids.append(int(logits[0].argmax()))
+        return np.array(ids)
+
+    return write
 
 
 @functools.lru_cache(1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import re
 
+import numpy as np
 import pytest
 
+from tinyllm import kernels
 from tinyllm.kernels import TABLE
 
 NAMES = ("matmul", "attention", "elementwise", "train_step", "memory")
@@ -83,8 +86,30 @@ def test_decoding_is_measured_or_says_why_not(tiny):
     if found["rows"]:
         assert {row["case"].split(", ")[2] for row in found["rows"]} >= {"float32", "int8", "int4"}
         assert all(row["tokens_per_second"] > 0 for row in found["rows"])
+        lines = {slope["line"]: slope["sizes"] for slope in found["slopes"]}
+        assert lines["a text, with the cache"] == lines["a text, without a cache"] == [4, 8]
     else:
         assert {one["why"] for one in found["left_out"] if one["name"] == "tinyllm"}
+
+
+def test_a_text_is_the_same_with_and_without_a_cache(load):
+    decode = load("decode")
+    found = [case for case in decode.cases(argparse.Namespace(tiny=True, quick=False)) if case.get("kind")]
+    with kernels.use("numpy"):
+        texts = [decode.prepare("tinyllm", case)["tinyllm"].run() for case in found]
+    assert [len(text) for text in texts] == [5, 9, 5, 9]
+    for one, other in zip(texts[:2], texts[2:], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_decoding_is_measured_with_one_to_sixteen_texts_in_every_format(load):
+    decode = load("decode")
+    found = decode.cases(argparse.Namespace(tiny=False, quick=False))
+    steps = {(case["batch"], case["weights"]) for case in found if case["name"].startswith("124M")}
+    assert steps == {(batch, weights) for batch in (1, 2, 4, 8, 16) for weights in decode.FORMATS}
+    full = [case for case in found if case.get("weights") == "float32"]
+    assert not any(case.get("without") for case in full)  # beside the peers
+    assert [case["T"] for case in found if case.get("kind") == "without a"] == [16, 32, 64, 128, 256, 512]
 
 
 def test_without_torch_it_is_left_out_and_named(script, tmp_path):

@@ -333,22 +333,17 @@ def test_memory_is_counted():
 
 @pytest.mark.parametrize("weights", ["int8", "int4"])
 def test_a_row_has_the_same_product_whoever_is_beside_it(weights):
-    """Up to as many rows as go in groups, to the bit; groups and all rows at once differ by rounding alone."""
+    """As long as they are few, to the bit; with many at once, but for rounding."""
     rng = np.random.default_rng(7)
     matrix = Matrix(weights, np.float32, *(rng.standard_normal(shape).astype(np.float32) for shape in ((5, 70), 5)))
     x = rng.standard_normal((40, 70)).astype(np.float32)
-    sizes, product = [], matrix.product
-    matrix.product = lambda x, *arrays: sizes.append(len(x)) or product(x, *arrays)
     with kernels.use("numba"):
         alone = np.concatenate([matrix(row[None]) for row in x])
-        for rows in (1, 8, 9, 20, 32):
+        for rows in (1, 8, 9, 16):
             np.testing.assert_array_equal(matrix(x[:rows]), alone[:rows])
-        assert sizes[40:] == [1, 8, 8, 1, 8, 8, 4, 8, 8, 8, 8]
         np.testing.assert_allclose(matrix(x), alone, rtol=0, atol=1e-5 * np.abs(alone).max())
-        assert sizes[-1] == 40
     with kernels.use("numpy"):
         np.testing.assert_allclose(matrix(x[:20]), alone[:20], rtol=0, atol=1e-5 * np.abs(alone).max())
-        assert sizes[-1] == 20
 
 
 def test_matrices_side_by_side_hold_the_same():

@@ -24,9 +24,6 @@ _QUANTIZE = {"int8": kernels.quantize_8, "int4": kernels.quantize_4, "int4x8": k
 _PRODUCT = {"int8": kernels.linear_8, "int4": kernels.linear_4, "int4x8": kernels.linear_4_by_8}
 _BENDS = {gelu: kernels.gelu, gelu_tanh: kernels.gelu_tanh}
 FEW = 8  # queries: more of them keep the processor busy, not the memory, and want the kernel that models train with
-# Rows that coarse weights are multiplied with as they are; for more, the kernel makes floats of all weights first. That
-# takes as long as several times so many rows: 3072 x 768 in 8 bits with 16 rows took 8 ms, and 1.2 in two groups.
-GROUP, MOST_IN_GROUPS = 8, 32
 _ALIGNED = 64  # bytes: a line of the processor's cache
 
 
@@ -60,7 +57,6 @@ class Matrix:
         quantize = _QUANTIZE.get(str(weights))
         self.product: Callable[..., Array] = _PRODUCT.get(str(weights), _product)
         self.arrays: list[Array] = list(quantize(w)) if quantize else [w]
-        self.in_groups = weights in ("int8", "int4")
         self.short = -w.shape[1] % BLOCK if quantize else 0  # numbers that x lacks to whole blocks of weights
         self.b = None if b is None else b.astype(dtype, copy=False)
 
@@ -68,9 +64,6 @@ class Matrix:
         """Return x w^T + b for x (N, C)."""
         if self.short:
             x = np.concatenate([x, np.zeros((len(x), self.short), x.dtype)], axis=1)
-        if self.in_groups and GROUP < len(x) <= MOST_IN_GROUPS and kernels.backend() == "numba":
-            groups = [x[i : i + GROUP] for i in range(0, len(x), GROUP)]
-            return np.concatenate([self.product(group, *self.arrays, self.b) for group in groups])
         return self.product(x, *self.arrays, self.b)
 
     @property

@@ -91,11 +91,11 @@ def matmul_v4(a, b, c):
 @any_layout("c")
 @compiled
 def matmul_v5(a, b, c):
-    _product(a, b, c, False)
+    block_product(a, b, c, False)
 
 
 @inner
-def _product(a, b, c, add):
+def block_product(a, b, c, add):
     """c = a @ b, or += where ``add``: a (M, K) and b (K, N) in any layout, rows of c (M, N) contiguous."""
     (M, K), N = a.shape, b.shape[1]
     packed = np.empty((min(K, K_BLOCK), LANES), c.dtype)
@@ -155,7 +155,7 @@ def matmul_v6(a, b, c):
     down, across = (c.shape[0] + m - 1) // m, (c.shape[1] + n - 1) // n
     for task in prange(down * across):
         i, j = task % down * m, task // down * n
-        _product(a[i : i + m], b[:, j : j + n], c[i : i + m, j : j + n], False)
+        block_product(a[i : i + m], b[:, j : j + n], c[i : i + m, j : j + n], False)
 
 
 @any_layout("c")
@@ -168,5 +168,5 @@ def matmul_v7(a, b, c, bias, residual, activation, add):
         i, j = block % down * m, block // down * n
         rows, columns = slice(i, i + m), slice(j, j + n)
         out = c[matrix, rows, columns]
-        _product(a[matrix, rows], b[matrix, :, columns], out, add)
+        block_product(a[matrix, rows], b[matrix, :, columns], out, add)
         finish(out, bias[columns], residual[matrix : matrix + 1, rows, columns], activation)
