@@ -112,6 +112,13 @@ def test_a_sentence_is_found_again_behind_a_blank_line(text):
     assert sentences("Before\n\n" + text) == ["Before", *sentences(text)]
 
 
+@pytest.mark.parametrize(
+    "text", ["." * 100_000 + "x", ".)" * 50_000 + "x", "." + " " * 100_000, ". " * 50_000, "\n " * 50_000]
+)
+def test_hostile_texts_take_linear_time(text):
+    assert sum(end - begin for begin, end in sentence_spans(text)) <= len(text)
+
+
 def abstracts(path, step=1):
     """Yield each abstract of SciFact as its sentences, as somebody else's splitter cut them."""
     csv.field_size_limit(1 << 20)

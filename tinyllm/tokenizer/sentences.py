@@ -22,12 +22,13 @@ from ..errors import DTypeError
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]}\u300d\u300f\uff09\u3011\u300b*_"
 _OPENERS = "\"'\u2018\u201c\u201e\u00ab\u00bf\u00a1([{\u300c\u300e\uff08\u3010\u300a*_"
 _WIDE = "\u3002\uff01\uff1f\uff61"  # stops of Chinese and Japanese: no space follows them
+_STOPS = ".!?\u2026\u203c\u2047\u2048\u2049\u061f\u0964"
 _BREAK = re.compile(
     rf"(?P<blank>\n[^\S\n]*\n)|(?P<wide>[{_WIDE}][{_WIDE}!?.\u2026]*[{_CLOSERS}]*)"
-    rf"|(?P<stop>[.!?\u2026\u203c\u2047\u2048\u2049\u061f\u0964]+)(?P<closed>[{_CLOSERS}]*)(?=\s|$)"
+    rf"|(?<![{_STOPS}])(?P<stop>[{_STOPS}]++)[{_CLOSERS}]*+(?=\s|$)"
 )
 _WORD = re.compile(r"\S+\Z")
-_NEXT = re.compile(r"\s+(\S{1,40})")
+_NEXT = re.compile(r"\s++(\S{1,40})")
 _LOOK = 40  # no word that matters is longer
 
 
