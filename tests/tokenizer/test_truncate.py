@@ -83,6 +83,14 @@ def test_by_hand(limit, keep, short):
     assert smart_truncate(TEXT, limit, COUNTS["words"], keep) == short
 
 
+def test_both_sides_are_filled():
+    """Where the next sentence of one side is too long, the other side goes on alone."""
+    long = "L" + 9 * " l" + "."
+    count = COUNTS["words"]
+    assert smart_truncate(f"A b. {long} D d. E e. F f.", 9, count, "both") == "A b. [...] D d. E e. F f."
+    assert smart_truncate(f"A a b. C c. D d. {long} F f.", 10, count, "both") == "A a b. C c. D d. [...] F f."
+
+
 def test_characters_where_not_one_word_fits():
     count = COUNTS["bytes"]
     assert smart_truncate("strawberry jam", 5, count) == "straw"

@@ -154,6 +154,8 @@ def test_overlap():
     assert [c.text for c in FixedTokens(4, 2).split(Document("x", words))] == ["a b c d", "c d e f", "e f g h"]
     assert [c.text for c in FixedTokens(4, 0).split(Document("x", words))] == ["a b c d", "e f g h"]
     assert [c.text for c in FixedTokens(3, 2).split(Document("x", "a b ++ c"))] == ["a b", "b ++", "++ c"]
+    texts = [chunk.text for chunk in FixedTokens(4, 3).split(Document("x", "a b c d +++ e"))]
+    assert texts == ["a b c d", "d +++", "+++ e"]  # less overlap where the next word is long
     for bad in (-1, 4, 1.5):
         with pytest.raises(ConfigError, match="from 0 to 3"):
             FixedTokens(4, bad)
@@ -324,6 +326,20 @@ def test_semantic_follows_the_meaning():
     assert [chunk.text for chunk in chunks] == [text[:36], text[37:]]
     assert len(topics.calls) == 1 and topics.calls[0][1] == "document" and len(topics.calls[0][0]) == 6
     assert len(Semantic(topics, penalty=9.0).split(Document("x", text))) == 1
+
+
+def test_what_the_cuts_choose_is_counted():
+    """Of these counts the one of a shorter text is greater: the chunk one would choose by its meaning does not fit."""
+
+    class Topics(Fake):
+        def count(self, text):
+            return 100 if text == "A duck. B duck." else len(text.split())
+
+        def embed(self, texts, kind="document"):
+            return np.array([[1, 0] if "uck" in text else [0, 1] for text in texts], np.float32)
+
+    chunks = check_chunker(Semantic(Topics(), penalty=0.1), Document("x", "A duck. B duck. A star."))
+    assert [chunk.text for chunk in chunks] == ["A duck.", "B duck.", "A star."]
 
 
 def test_semantic_refuses_nonsense():

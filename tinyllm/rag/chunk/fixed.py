@@ -60,8 +60,8 @@ class FixedTokens:
                 done, guess = begin + best, best
                 yield words[begin][0], words[done - 1][1]
                 begin = done - self._shared(packing, words, done, best - 1)
-            elif begin < done:  # with the overlap the next word does not fit
-                begin = done
+            elif begin < done:  # with all of the overlap the next word does not fit
+                begin += 1
             else:
                 yield from packing.apart(words[done], finer=(character_spans,))
                 begin = done = done + 1
