@@ -1,0 +1,76 @@
+"""Retrieval: from a folder of text to the passages that answer a question, with every stage measured.
+
+    from tinyllm import rag
+
+    note = rag.Document("note", "Ducks swim. Cats do not.", title="Animals")
+    chunks = rag.SentencePack(max_tokens=100).split(note)
+
+Importing this package loads NumPy and the standard library only; what needs more is loaded when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
+    from .types import (
+        Answer,
+        Chunk,
+        Chunker,
+        Citation,
+        Document,
+        Embedder,
+        Hit,
+        Index,
+        Reranker,
+        Retriever,
+        checked_id,
+    )
+
+_HOMES = {
+    "Answer": "types",
+    "Chunk": "types",
+    "Chunker": "types",
+    "Citation": "types",
+    "Document": "types",
+    "Embedder": "types",
+    "FixedTokens": "chunk",
+    "Headings": "chunk",
+    "Hit": "types",
+    "Index": "types",
+    "Reranker": "types",
+    "Retriever": "types",
+    "Semantic": "chunk",
+    "SentencePack": "chunk",
+    "checked_id": "types",
+    "contextual_header": "chunk",
+}
+
+__all__ = [
+    "Answer",
+    "Chunk",
+    "Chunker",
+    "Citation",
+    "Document",
+    "Embedder",
+    "FixedTokens",
+    "Headings",
+    "Hit",
+    "Index",
+    "Reranker",
+    "Retriever",
+    "Semantic",
+    "SentencePack",
+    "checked_id",
+    "contextual_header",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinyllm.rag' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
