@@ -94,8 +94,7 @@ def _is_ours(grad: Array, op: Op, sent: list[Array | None], grads: list[Array | 
     """May this gradient, which ``op`` returned, be written to? Not if it is a view, or held by somebody else."""
     if grad.base is not None or not grad.flags.writeable:
         return False
-    passed_on = any(grad is a for a in sent) or any(grad is a for a in op.saved)
-    return not passed_on and sum(grad is a for a in grads) == 1
+    return [a is grad for a in (*sent, *op.saved, *grads)].count(True) == 1  # as a gradient, and nowhere else
 
 
 def _add_to_leaf(leaf: Tensor, grad: Array | None) -> None:

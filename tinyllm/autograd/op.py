@@ -67,7 +67,7 @@ class Op:
     inputs: tuple[Any, ...] = ()  # of a cheap op
     needs: tuple[bool, ...] = ()
     sources: tuple[Tensor | tuple[Op, int] | None, ...] = ()  # per input: a leaf, or (op, which of its results)
-    like: tuple[tuple[tuple[int, ...], Any] | None, ...] = ()  # shape and dtype of each input
+    like: tuple[tuple[tuple[int, ...], Any] | None, ...] = ()  # shape and dtype of each input that needs a gradient
     freed: bool = False
     params: dict[str, Any]
     outputs: tuple[tuple[tuple[int, ...], Any], ...]  # shape and dtype of each result
@@ -135,16 +135,16 @@ class Op:
 
     def _record(ctx, args: tuple[Any, ...], arrays: list[Any], results: tuple[Any, ...]) -> list[Tensor]:
         """Become a node: remember where the gradients go, and make every array involved read-only."""
-        ctx.like = tuple([None if a is None else (a.shape, a.dtype) for a in arrays])
-        ctx.sources = tuple([a.source if need else None for a, need in zip(args, ctx.needs, strict=True)])
-        leaves = []
-        for a in args:
+        like, sources, leaves = [], [], []
+        for a, array, need in zip(args, arrays, ctx.needs, strict=True):
+            like.append((array.shape, array.dtype) if need else None)
+            sources.append(a.source if need else None)
             if isinstance(a, Tensor):
                 if a.node is None:
                     leaves.append((a, a.lock()))
                 elif a.node.cheap:
-                    ctx._forget(a.data, Again(a.node, a.slot))
-        ctx.locked = tuple(leaves)
+                    ctx._forget(array, Again(a.node, a.slot))
+        ctx.like, ctx.sources, ctx.locked = tuple(like), tuple(sources), tuple(leaves)
         if ctx.cheap:
             ctx.inputs = tuple(arrays)
         tensors, outputs = [], []
@@ -153,7 +153,7 @@ class Op:
             for a in arrays:
                 if r is a:
                     r = r.view()
-            r.flags.writeable = False  # a live graph may need it: edits raise instead of spoiling a gradient
+            r.setflags(write=False)  # a live graph may need it: edits raise instead of spoiling a gradient
             outputs.append((r.shape, r.dtype))
             tensors.append(Tensor.made(r, ctx, slot))
         ctx.outputs = tuple(outputs)

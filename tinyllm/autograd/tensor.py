@@ -204,7 +204,7 @@ class Tensor:
         """Make the array read-only for as long as a graph uses it; the engine calls this, and ``unlock`` after."""
         if self._locks == 0:
             self._was_writeable = self.data.flags.writeable
-            self.data.flags.writeable = False
+            self.data.setflags(write=False)
         self._locks += 1
         return self.data
 
@@ -212,7 +212,7 @@ class Tensor:
         """Give back what ``lock`` took."""
         self._locks -= 1
         if self._locks == 0 and self._was_writeable:
-            array.flags.writeable = True
+            array.setflags(write=True)
 
     def refuse_if_live(self, who: str) -> None:
         """Raise if a live graph still needs this array: the check of everything that edits parameters in place.

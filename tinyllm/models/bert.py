@@ -49,7 +49,7 @@ class EncoderAttention(Module):
         """Let each sequence in x (N, C) attend to itself; the two products are one each for all tokens."""
         gathered = []
         for together in packing.cut(self.qkv(x)):  # (n, T, 3 C)
-            q, k, v = split(split_heads(together, 3 * self.H), 3, axis=1)  # (n, H, T, D) each
+            q, k, v = split(split_heads(together, 3 * self.H), sections=3, axis=1)  # (n, H, T, D) each
             p = self.drop.p if self.drop.training else 0.0
             seed = int(self.drop.rng.integers(2**63)) if p else 0
             gathered.append(merge_heads(attention(q, k, v, causal=False, p=p, seed=seed)))  # (n, T, C)

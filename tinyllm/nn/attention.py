@@ -127,7 +127,7 @@ class SelfAttention(Module):
     def heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return q (B, H, T, D), k and v (B, K, T, D) of x (B, T, C), norms and positions applied."""
         together = split_heads(self.qkv(x), self.H + 2 * self.K)  # (B, H + 2 K, T, D)
-        q, k, v = split(together, (self.H, self.K, self.K), axis=1)
+        q, k, v = split(together, sections=(self.H, self.K, self.K), axis=1)
         if self.q_norm is not None and self.k_norm is not None:
             q, k = self.q_norm(q), self.k_norm(k)
         if self.rope is not None:

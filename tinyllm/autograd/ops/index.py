@@ -165,7 +165,7 @@ class Take(Op):
         index = integers("take", index)
         refuse_outside("take", index, len(x), f"x has {len(x)} rows: 0 to {len(x) - 1}")
         ctx.save(x.shape, index)
-        return x[index]
+        return x.take(index, axis=0)  # faster than x[index]
 
     def backward(ctx, dy):
         shape, index = ctx.saved

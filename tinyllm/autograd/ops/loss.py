@@ -184,7 +184,7 @@ def _refuse_unfit(x, w, targets, ignore_index, reduction):
     if w.ndim != 2 or x.shape[-1] != w.shape[1]:
         raise ShapeError(f"{LinearCrossEntropy.describe([x, w])}: w has one row of C numbers for each of V tokens")
     some(name, w, (0,))
-    _refuse_targets(name, LinearCrossEntropy.describe([x, w, targets]), targets, x.shape[:-1], len(w), ignore_index)
+    _refuse_targets(LinearCrossEntropy, [x, w, targets], x.shape[:-1], len(w), ignore_index)
 
 
 def _check(logits, targets, ignore_index, reduction):
@@ -193,15 +193,15 @@ def _check(logits, targets, ignore_index, reduction):
         raise ConfigError(f"cross_entropy: reduction={reduction!r}", hint=close or ", ".join(REDUCTIONS))
     V = logits.shape[one_axis("cross_entropy", logits, -1)]
     some("cross_entropy", logits, (logits.ndim - 1,))
-    described = CrossEntropy.describe([logits, targets])
-    _refuse_targets("cross_entropy", described, targets, logits.shape[:-1], V, ignore_index)
+    _refuse_targets(CrossEntropy, [logits, targets], logits.shape[:-1], V, ignore_index)
 
 
-def _refuse_targets(name, described, targets, shape, V, ignore_index):
+def _refuse_targets(op, arrays, shape, V, ignore_index):
+    name, targets = op.name, arrays[-1]
     if targets.dtype.kind not in "iu":
         raise DTypeError(f"{name}: targets are {targets.dtype}, not integers", hint="an array of token ids")
     if targets.shape != shape:
-        raise ShapeError(f"{described}: there must be one target for each row of V={V} logits")
+        raise ShapeError(f"{op.describe(arrays)}: there must be one target for each row of V={V} logits")
     outside = (targets != ignore_index) & ((targets < 0) | (targets >= V))
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])

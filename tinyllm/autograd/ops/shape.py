@@ -112,7 +112,7 @@ class Transpose(Op):
 
     def backward(ctx, dy):
         (order,) = ctx.saved
-        return dy.transpose(np.argsort(order))
+        return dy.transpose(sorted(range(dy.ndim), key=order.__getitem__))  # where each axis of x has gone
 
 
 class Expand(Op):
@@ -309,15 +309,23 @@ def side_by_side(parts, axis):
     A kernel that knows what it is for (attention) writes the gradients of parts where the gradient of the whole is.
     """
     first = parts[0]
-    place = first.__array_interface__["data"][0]
+    memory, strides = first.base, first.strides
+    if not isinstance(memory, np.ndarray) or not memory.flags.c_contiguous:
+        return None
+    if any(part.base is not memory or part.strides != strides for part in parts):
+        return None
+    place = start = _address(first)
     for part in parts:
-        here, _ = part.__array_interface__["data"]
-        if part.base is None or part.base is not first.base or here != place or part.strides != first.strides:
+        if _address(part) != place:
             return None
-        place += part.shape[axis] * part.strides[axis]
+        place += part.shape[axis] * strides[axis]
     shape = list(first.shape)
     shape[axis] = sum(part.shape[axis] for part in parts)
-    return np.lib.stride_tricks.as_strided(first, shape, first.strides)
+    return np.ndarray(shape, first.dtype, memory, start - _address(memory), strides)
+
+
+def _address(x):
+    return x.__array_interface__["data"][0]
 
 
 class Astype(Op):
