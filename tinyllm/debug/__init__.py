@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .ablation import Ablation, Arm, ablate, trained
 from .batch import BatchFacts, batch_facts
-from .bootstrap import Interval, bca, percentile
+from ..bootstrap import Interval, bca, percentile
 from .causality import Influence, influence
 from .checklist import Checklist, Looked, checks, run_checklist
 from .dead import DeadUnits, LayerUnits, dead_units
