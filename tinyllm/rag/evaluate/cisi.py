@@ -1,8 +1,8 @@
 """CISI: 1,460 abstracts on information science, 112 questions of which 76 are judged, 3,114 judgments (Small 1973).
 
 Three traps: 36 questions were judged by nobody and are left out; ``.X`` lines are links between papers, no words; the
-column of grades holds 0 throughout, and yet each line means "relevant". 55 questions are abstracts themselves, with a
-title and an author; what is asked with is their words (``.W``) alone.
+column of grades holds 0 throughout, and yet each line means "relevant". 55 questions are abstracts of papers,
+with title, author and source; what is asked with is title and words (the words alone cost .012 nDCG@10 of BM25).
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def read_cisi(folder: str | PathLike[str]) -> Collection:
     for number, fields in records(read_text(home, "CISI.ALL")):
         words, title = " ".join(fields.get("W", ())), " ".join(fields.get("T", ()))
         documents[number] = Document(number, words, title, meta={"author": "; ".join(fields.get("A", ()))})
-    asked = {number: " ".join(fields["W"]) for number, fields in records(read_text(home, "CISI.QRY"))}
+    asked = {}
+    for number, fields in records(read_text(home, "CISI.QRY")):
+        asked[number] = " ".join((*fields.get("T", ()), *fields.get("W", ())))
     qrels: dict[str, dict[str, int]] = {}
     for line in read_text(home, "CISI.REL").splitlines():
         query, _, rest = line.partition(",")

@@ -1,7 +1,7 @@
 """How good is a ranking? Six answers, each equal to trec_eval's.
 
-    ndcg        gains found, discounted by log2(1 + rank), as a share of the best order's        graded
-    recall      share of the relevant documents that were found                                  all or nothing from here
+    ndcg        gains found, discounted by log2(1 + rank), as a share of the best order's       graded
+    recall      share of the relevant documents that were found                                 all or nothing from here
     precision   share of the places that hold a relevant document; k places, also when fewer came back
     mrr         one over the rank of the first relevant document
     map         precision at each relevant document, averaged over all that exist

@@ -5,8 +5,8 @@ before a quote or a character such as \u2009. Each is unescaped on its own; 981 
 leaves the escapes in measures other figures. The sentences are joined by one blank, and ``meta["sentences"]`` holds
 their spans in the text.
 
-Judgments are those of BEIR: test.tsv has no header and four columns with mixed blanks, train.tsv has a header and three.
-Many claims of the test split have a sister in the train split: see ``leak_report``.
+Judgments are those of BEIR: test.tsv has no header and four columns with mixed blanks, train.tsv a header and three
+columns. Many claims of the test split have a sister in the train split: see ``leak_report``.
 """
 
 from __future__ import annotations

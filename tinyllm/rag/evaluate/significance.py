@@ -62,8 +62,8 @@ def sign_flips(differences: Sequence[float] | Array, samples: int = 10_000, seed
     for start in range(0, samples, _ROWS):
         rows = min(_ROWS, samples - start)
         packed = rng.integers(0, 256, size=(rows, -(-len(moved) // 8)), dtype=np.uint8)
-        patterns = np.unpackbits(packed, axis=1, count=len(moved))
-        hits += int((np.abs(_sums(patterns, moved)) >= seen).sum())
+        drawn = np.unpackbits(packed, axis=1, count=len(moved))
+        hits += int((np.abs(_sums(drawn, moved)) >= seen).sum())
     return (1 + hits) / (1 + samples)
 
 
