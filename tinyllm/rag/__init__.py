@@ -3,6 +3,7 @@
     from tinyllm import rag
 
     note = rag.Document("note", "Ducks swim. Cats do not.", title="Animals")
+    chunks = rag.SentencePack(max_tokens=100).split(note)
 
 Importing this package loads NumPy and the standard library only; what needs more is loaded when it is used.
 """
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
     from .types import (
         Answer,
         Chunk,
@@ -34,11 +36,16 @@ _HOMES = {
     "Citation": "types",
     "Document": "types",
     "Embedder": "types",
+    "FixedTokens": "chunk",
+    "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
     "Reranker": "types",
     "Retriever": "types",
+    "Semantic": "chunk",
+    "SentencePack": "chunk",
     "checked_id": "types",
+    "contextual_header": "chunk",
 }
 
 __all__ = [
@@ -48,11 +55,16 @@ __all__ = [
     "Citation",
     "Document",
     "Embedder",
+    "FixedTokens",
+    "Headings",
     "Hit",
     "Index",
     "Reranker",
     "Retriever",
+    "Semantic",
+    "SentencePack",
     "checked_id",
+    "contextual_header",
 ]
 
 
