@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module, resources
+from inspect import signature
 from os import PathLike
 from typing import Any
 
@@ -119,6 +120,9 @@ def load(name: str, folder: str | PathLike[str] | None = None, **choices: Any) -
     if folder is None:
         raise ConfigError(f"collection {name}: no folder", hint=f'load("{name}", "folder/with/its/files")')
     reader = getattr(import_module(f".{name}", __package__), f"read_{name}")
+    unknown = [choice for choice in choices if choice not in signature(reader).parameters]
+    if unknown:
+        raise ConfigError(f"collection {name}: no choice {unknown[0]!r}", hint=", ".join(signature(reader).parameters))
     return reader(folder, **choices)
 
 

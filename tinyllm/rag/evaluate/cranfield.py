@@ -11,8 +11,8 @@ any ranking. There are three ways to take it, whose figures do not compare (one 
     source="miss"       it is not relevant and stays in the rankings, a certain error near the top
     source="removed"    it is taken out of the question's ranking: neither helps nor harms
 
-Bodies begin with the title once more: it is cut off. Documents 471 and 995 are empty, title and all. In document 240 an
-author's and a source's line stand in the middle of the body, which goes on behind them.
+Bodies begin with the title once more (410 twice): it is cut off. Documents 471 and 995 are empty, title and all. In
+document 240 an author's and a source's line stand in the middle of the body, which goes on behind them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def read_cranfield(folder: str | PathLike[str], source: str = "relevant") -> Col
     documents = {}
     for number, fields in records(read_text(home, "cran.all.1400"), last="W"):
         title = " ".join(fields.get("T", ()))
-        body = " ".join(fields.get("W", ())).removeprefix(title).lstrip()
+        body = " ".join(fields.get("W", ()))
+        while title and body.startswith(title):
+            body = body.removeprefix(title).lstrip()
         documents[number] = Document(
             number, body, title, meta={key: " ".join(fields.get(letter, ())) for letter, key in _KNOWN.items()}
         )

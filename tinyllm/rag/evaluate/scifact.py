@@ -1,9 +1,9 @@
 r"""SciFact: 5,183 abstracts of medical papers and 1,109 claims that they support or contradict (Wadden et al. 2020).
 
 The archive's abstracts are NumPy arrays of strings, printed: sentences in quotes of either kind, some with a backslash
-before a quote or a character such as \u2009. Each is unescaped on its own; 981 abstracts need it, and a reader that
-leaves the escapes in measures other figures. The sentences are joined by one blank, and ``meta["sentences"]`` holds
-their spans in the text.
+and an n for a line's end, or before a quote. Each is unescaped on its own; 981 abstracts need it, and a reader that
+leaves the escapes in measures other figures. The sentences lose the blanks at their ends and are joined by one;
+``meta["sentences"]`` holds their spans in the text.
 
 Judgments are those of BEIR: test.tsv has no header and four columns with mixed blanks, train.tsv a header and three
 columns. Many claims of the test split have a sister in the train split: see ``leak_report``.
@@ -27,7 +27,7 @@ from .collections import Collection
 from .dotted import read_text
 
 SPLITS = ("test", "train")
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_QUOTED = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
 
 
 def read_scifact(folder: str | PathLike[str], split: str = "test") -> Collection:
@@ -74,7 +74,8 @@ def sentences(printed: str) -> list[str]:
     """
     if _QUOTED.sub("", printed).split() not in (["[", "]"], ["[]"]):
         raise DataError(f"scifact: {printed[:40]!r} is no printed array of strings")
-    return [ast.literal_eval(quoted) for quoted in _QUOTED.findall(printed.replace("\n", " "))]
+    found = _QUOTED.findall(printed.replace("\n", " "))
+    return [ast.literal_eval(quoted) if "\\" in quoted else quoted[1:-1] for quoted in found]
 
 
 def _documents(home: Path) -> dict[str, Document]:
@@ -88,7 +89,7 @@ def _documents(home: Path) -> dict[str, Document]:
     documents = {}
     for row in csv.DictReader(io.StringIO(table, newline="")):
         spans, start = [], 0
-        parts = sentences(row["abstract"])
+        parts = [sentence.strip() for sentence in sentences(row["abstract"])]
         for part in parts:
             spans.append((start, start + len(part)))
             start += len(part) + 1
