@@ -27,6 +27,7 @@ def test_all_of_one_sign_is_the_least_p():
 def test_rounding_does_not_break_a_tie():
     """Sums of 0.1, 0.2 and 0.3 in another order differ in the last bit, and are as extreme all the same."""
     assert sign_flips([0.1, 0.2, -0.3]) == 1.0
+    assert sign_flips([-0.3, -0.3, -0.2, 0.2, 0.1, 0.3]) == 58 / 64
     assert sign_flips([0.3, 0.3, 0.3, -0.3]) == pytest.approx(10 / 16)
 
 
