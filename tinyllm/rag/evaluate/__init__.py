@@ -1,4 +1,4 @@
-"""How good is the retrieval, and did the last step help?
+"""How good the retrieval is, and whether the last step helped.
 
 from tinyllm.rag import evaluate as ev
 

@@ -1,4 +1,4 @@
-"""Did each step of a pipeline help? A table of steps, each held against the one before, and a gate that says no.
+"""Did each step of a pipeline help: a table of steps, each held against the one before, and a gate that says no.
 
     report = compare({"naive": scores_a, "bm25": scores_b}, "toy, ndcg@10")     # query -> score, from ``per_query``
     print(report)

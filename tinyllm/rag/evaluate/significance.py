@@ -1,4 +1,4 @@
-"""Is a difference between two retrievers more than luck of the queries?
+"""Whether a difference between two retrievers is more than luck of the queries.
 
 Both answer the same queries, so what counts is the difference on each of them. If the two were equally good, every
 difference might as well carry the other sign: ``sign_flips`` asks how often random signs give a mean at least as far
