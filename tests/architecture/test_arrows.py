@@ -12,12 +12,13 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tinyllm"
 
 # the floor that all rooms stand on: everybody may import these
-FLOOR = {"errors", "atomic", "assets"}
+FLOOR = {"errors", "atomic", "assets", "bootstrap"}
 # a room -> the rooms it may import from; nobody imports learn or cli
 ARROWS = {
     "errors": set(),
     "atomic": set(),
     "assets": set(),
+    "bootstrap": set(),
     "kernels": set(),
     "autograd": {"kernels"},
     "nn": {"autograd", "kernels"},

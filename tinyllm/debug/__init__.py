@@ -11,9 +11,9 @@ Every check works on a copy: the model that is looked at stays as it is, to the 
 
 from __future__ import annotations
 
+from ..bootstrap import Interval, bca, percentile
 from .ablation import Ablation, Arm, ablate, trained
 from .batch import BatchFacts, batch_facts
-from .bootstrap import Interval, bca, percentile
 from .causality import Influence, influence
 from .checklist import Checklist, Looked, checks, run_checklist
 from .dead import DeadUnits, LayerUnits, dead_units

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..bootstrap import Interval, bca, percentile
 from ..errors import ConfigError
 from ..models import GPT
 from ..train import TrainConfig, estimate_loss
 from ..train.loop import schedule_of, take_step
 from ..train.state import State, optimizer_of
 from ..train.stream import Stream, split
-from .bootstrap import Interval, bca, percentile
 from .trial import Told
 
 Array = np.ndarray[Any, Any]

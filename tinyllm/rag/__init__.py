@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
+    from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .types import (
         Answer,
         Chunk,
@@ -34,6 +35,7 @@ _HOMES = {
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
+    "Collection": "evaluate",
     "Document": "types",
     "Embedder": "types",
     "FixedTokens": "chunk",
@@ -45,7 +47,12 @@ _HOMES = {
     "Semantic": "chunk",
     "SentencePack": "chunk",
     "checked_id": "types",
+    "compare": "evaluate",
     "contextual_header": "chunk",
+    "each_step_improves_metrics": "evaluate",
+    "grouped_split": "evaluate",
+    "leak_report": "evaluate",
+    "ndcg": "evaluate",
 }
 
 __all__ = [
@@ -53,6 +60,7 @@ __all__ = [
     "Chunk",
     "Chunker",
     "Citation",
+    "Collection",
     "Document",
     "Embedder",
     "FixedTokens",
@@ -64,7 +72,12 @@ __all__ = [
     "Semantic",
     "SentencePack",
     "checked_id",
+    "compare",
     "contextual_header",
+    "each_step_improves_metrics",
+    "grouped_split",
+    "leak_report",
+    "ndcg",
 ]
 
 

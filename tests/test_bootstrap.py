@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyllm.debug import bca, percentile
+from tinyllm.bootstrap import bca, percentile
 from tinyllm.errors import ConfigError, DataError
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from .errors import ConfigError, DataError
 
 Array = np.ndarray[Any, Any]
 Statistic = Callable[..., Any]  # statistic(values, axis=-1)

@@ -1,0 +1,46 @@
+"""How good the retrieval is, and whether the last step helped.
+
+from tinyllm.rag import evaluate as ev
+
+toy = ev.load("toy")
+before, after = (toy.evaluate(run, ["ndcg@10"])["ndcg@10"] for run in (naive, bm25))
+report = ev.compare({"naive": before, "bm25": after}, "toy, ndcg@10")
+assert ev.each_step_improves_metrics(report)
+"""
+
+from __future__ import annotations
+
+from .collections import Collection, load
+from .ladder import Change, Gate, Report, Step, compare, each_step_improves_metrics
+from .metrics import average_precision, evaluate, mrr, ndcg, per_query, precision, rank, recall, success
+from .significance import holm, least_detectable, sign_flips
+from .splits import LeakReport, grouped_split, groups, leak_report, near_duplicates, purge
+
+__all__ = [
+    "Change",
+    "Collection",
+    "Gate",
+    "LeakReport",
+    "Report",
+    "Step",
+    "average_precision",
+    "compare",
+    "each_step_improves_metrics",
+    "evaluate",
+    "grouped_split",
+    "groups",
+    "holm",
+    "leak_report",
+    "least_detectable",
+    "load",
+    "mrr",
+    "ndcg",
+    "near_duplicates",
+    "per_query",
+    "precision",
+    "purge",
+    "rank",
+    "recall",
+    "sign_flips",
+    "success",
+]
