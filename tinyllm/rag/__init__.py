@@ -13,6 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .lexical.bm25 import BM25
+    from .lexical.naive import Naive
+    from .lexical.tfidf import TfIdf
+    from .lexical.words import stem, words
     from .types import (
         Answer,
         Chunk,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "types",
+    "BM25": "lexical.bm25",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -36,12 +41,17 @@ _HOMES = {
     "Embedder": "types",
     "Hit": "types",
     "Index": "types",
+    "Naive": "lexical.naive",
     "Reranker": "types",
     "Retriever": "types",
+    "TfIdf": "lexical.tfidf",
     "checked_id": "types",
+    "stem": "lexical.words",
+    "words": "lexical.words",
 }
 
 __all__ = [
+    "BM25",
     "Answer",
     "Chunk",
     "Chunker",
@@ -50,9 +60,13 @@ __all__ = [
     "Embedder",
     "Hit",
     "Index",
+    "Naive",
     "Reranker",
     "Retriever",
+    "TfIdf",
     "checked_id",
+    "stem",
+    "words",
 ]
 
 
