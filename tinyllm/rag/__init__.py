@@ -3,6 +3,7 @@
     from tinyllm import rag
 
     note = rag.Document("note", "Ducks swim. Cats do not.", title="Animals")
+    chunks = rag.SentencePack(max_tokens=100).split(note)
 
 Importing this package loads NumPy and the standard library only; what needs more is loaded when it is used.
 """
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
     from .lexical.bm25 import BM25
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
@@ -39,13 +41,18 @@ _HOMES = {
     "Citation": "types",
     "Document": "types",
     "Embedder": "types",
+    "FixedTokens": "chunk",
+    "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
     "Naive": "lexical.naive",
     "Reranker": "types",
     "Retriever": "types",
+    "Semantic": "chunk",
+    "SentencePack": "chunk",
     "TfIdf": "lexical.tfidf",
     "checked_id": "types",
+    "contextual_header": "chunk",
     "stem": "lexical.words",
     "words": "lexical.words",
 }
@@ -58,13 +65,18 @@ __all__ = [
     "Citation",
     "Document",
     "Embedder",
+    "FixedTokens",
+    "Headings",
     "Hit",
     "Index",
     "Naive",
     "Reranker",
     "Retriever",
+    "Semantic",
+    "SentencePack",
     "TfIdf",
     "checked_id",
+    "contextual_header",
     "stem",
     "words",
 ]

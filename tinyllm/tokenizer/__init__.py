@@ -19,8 +19,10 @@ from .encoding import Encoding
 from .files import load
 from .named import encoding_for_model, encoding_name_for_model, get_encoding, list_encoding_names
 from .scores import ScoredBPE
+from .sentences import sentence_spans
 from .split import PATTERNS, Pattern, split
 from .train import train_bpe
+from .truncate import smart_truncate
 from .unicode16 import UNICODE_VERSION
 from .wordpiece import WordPiece
 
@@ -41,6 +43,8 @@ __all__ = [
     "get_encoding",
     "list_encoding_names",
     "load",
+    "sentence_spans",
+    "smart_truncate",
     "split",
     "train_bpe",
 ]

@@ -1,0 +1,20 @@
+"""Chunkers: what cuts a document into pieces that an embedder reads whole."""
+
+from __future__ import annotations
+
+from .fixed import FixedTokens
+from .header import contextual_header
+from .headings import Headings
+from .limit import Limit, count_words
+from .semantic import Semantic
+from .sentences import SentencePack
+
+__all__ = [
+    "FixedTokens",
+    "Headings",
+    "Limit",
+    "Semantic",
+    "SentencePack",
+    "contextual_header",
+    "count_words",
+]
