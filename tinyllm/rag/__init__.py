@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
+    from .lexical.bm25 import BM25
+    from .lexical.naive import Naive
+    from .lexical.tfidf import TfIdf
+    from .lexical.words import stem, words
     from .types import (
         Answer,
         Chunk,
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Answer": "types",
+    "BM25": "lexical.bm25",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -42,10 +47,12 @@ _HOMES = {
     "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
+    "Naive": "lexical.naive",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
     "SentencePack": "chunk",
+    "TfIdf": "lexical.tfidf",
     "checked_id": "types",
     "compare": "evaluate",
     "contextual_header": "chunk",
@@ -53,9 +60,12 @@ _HOMES = {
     "grouped_split": "evaluate",
     "leak_report": "evaluate",
     "ndcg": "evaluate",
+    "stem": "lexical.words",
+    "words": "lexical.words",
 }
 
 __all__ = [
+    "BM25",
     "Answer",
     "Chunk",
     "Chunker",
@@ -67,10 +77,12 @@ __all__ = [
     "Headings",
     "Hit",
     "Index",
+    "Naive",
     "Reranker",
     "Retriever",
     "Semantic",
     "SentencePack",
+    "TfIdf",
     "checked_id",
     "compare",
     "contextual_header",
@@ -78,6 +90,8 @@ __all__ = [
     "grouped_split",
     "leak_report",
     "ndcg",
+    "stem",
+    "words",
 ]
 
 

@@ -1,0 +1,1 @@
+"""Search by words: the stemmer, substring counting, tf-idf, BM25."""
