@@ -11,5 +11,6 @@ first comes first; with fewer than k vectors a search returns what there is.
 from __future__ import annotations
 
 from .flat import Flat
+from .hnsw import HNSW
 
-__all__ = ["Flat"]
+__all__ = ["HNSW", "Flat"]
