@@ -105,7 +105,9 @@ def test_attach_and_reached(rng):
     for node in range(9):
         g.base[node, 0] = node + 1
     g.base[4, 0] = -1
-    assert np.flatnonzero(reached(g)).tolist() == [0, 1, 2, 3, 4]
+    for backend in BACKENDS:
+        with use(backend):
+            assert np.flatnonzero(reached(g)).tolist() == [0, 1, 2, 3, 4]
     attach(g, 5, np.array([5, 2, -1], np.int32))
     assert g.base[2].tolist() == [3, 5, -1, -1] and reached(g).all()
     g.base[2] = [3, 5, 6, 7]

@@ -97,6 +97,11 @@ def search(g: Graph, q: Array, ef: int, extra: Array) -> tuple[Array, Array]:
 def reached(g: Graph) -> Array:
     """Return which nodes (N,) can be walked to on layer 0 from the entry."""
     mark = np.zeros(len(g.linked), np.bool_)
+    if backend() == "numba" and g.state[ENTRY] >= 0:
+        from .nearest import graph
+
+        graph.walk(g.base, g.state[ENTRY], mark)
+        return mark
     front = np.array([g.state[ENTRY]]) if g.state[ENTRY] >= 0 else np.zeros(0, np.int64)
     while front.size:
         mark[front] = True

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from tinyllm import kernels
 from tinyllm.errors import CheckpointError, ConfigError, DataError, ShapeError
-from tinyllm.rag.index import HNSW, Flat
+from tinyllm.rag.index import HNSW, IVF, Flat
 
 MAKERS = {
     "flat": Flat,
     "flat16": lambda: Flat(storage="float16"),
     "flat8": lambda: Flat(storage="int8"),
-    "hnsw": lambda: HNSW(M=3, ef_construction=8, ef=4),
+    "ivf": lambda: IVF(lists=4, probes=4),
+    "hnsw": lambda: HNSW(M=3, ef_construction=8, ef=12),
 }
 every_index = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 

@@ -257,6 +257,22 @@ def search_all(g, state, q, extra, found, near):
             nodes[size:] = -1
 
 
+@compiled
+def walk(base, entry, mark):
+    """Mark all nodes that can be walked to from one."""
+    waiting = np.empty(mark.size, np.int32)
+    waiting[0], count = entry, 1
+    mark[entry] = True
+    while count:
+        count -= 1
+        row = base[waiting[count]]
+        for j in range(row.size):
+            if row[j] >= 0 and not mark[row[j]]:
+                mark[row[j]] = True
+                waiting[count] = row[j]
+                count += 1
+
+
 def insert(g, nodes, ef):
     """See ``tinyllm/kernels/graph.py``."""
     insert_all(g[: ROWS + 1], g.seen, g.state, nodes, ef)

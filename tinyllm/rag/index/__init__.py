@@ -12,5 +12,6 @@ from __future__ import annotations
 
 from .flat import Flat
 from .hnsw import HNSW
+from .ivf import IVF
 
-__all__ = ["HNSW", "Flat"]
+__all__ = ["HNSW", "IVF", "Flat"]

@@ -28,6 +28,7 @@ CHECKED = 64  # candidates with which every vector finds itself
 ROUNDS = 8  # of searching for the lost and linking to them, before they become strays
 FEW = 1000  # vectors, or a tenth of all: so few are multiplied one by one
 HIGHEST = 16  # layer
+HALF = 0.5  # of a vector's squared length, which is 1; of a vector of zeros, too: it ranks by its cosine, 0
 _SAME = 1e-5  # cosines that differ by no more are those of equal vectors
 
 
@@ -88,15 +89,25 @@ class HNSW(VectorIndex):
             return dot_topk(self._g.x[:count], q, k, allowed)
         queries = np.atleast_2d(q)
         nodes, near = search(self._g, queries, ef, self._strays)
+        if allowed is None or free == live:
+            rows, best = nodes[:, :k].astype(np.int64), near[:, :k] + np.float32(HALF)
+            return self._completed(queries, rows, best, rows[:, -1] < 0, allowed, q.ndim)
         good = nodes >= 0
         if allowed is not None and free < live:
             good &= allowed[nodes]
         scores = np.where(good, near + self._g.half[nodes], -np.inf).astype(np.float32)
         order = np.lexsort((nodes, -scores), axis=1)[:, :k]
         rows, best = np.take_along_axis(nodes, order, 1).astype(np.int64), np.take_along_axis(scores, order, 1)
-        for short in np.flatnonzero(np.isneginf(best[:, -1])):
-            rows[short], best[short] = dot_topk(self._g.x[:count], queries[short], k, allowed)
-        return (rows[0], best[0]) if q.ndim == 1 else (rows, best)
+        return self._completed(queries, rows, best, np.isneginf(best[:, -1]), allowed, q.ndim)
+
+    def _completed(
+        self, q: Array, rows: Array, best: Array, short: Array, allowed: Array | None, ndim: int
+    ) -> tuple[Array, Array]:
+        """Answer the queries for which too few were found exactly."""
+        if short.any():
+            for i in np.flatnonzero(short):
+                rows[i], best[i] = dot_topk(self._g.x[: len(self._rows.ids)], q[i], rows.shape[1], allowed)
+        return (rows[0], best[0]) if ndim == 1 else (rows, best)
 
     def _added(self, rows: Array, known: Array) -> None:
         if not rows.size:
@@ -107,7 +118,7 @@ class HNSW(VectorIndex):
         self._g = self._g._replace(x=self._rows.data)
         if known.any():
             remove(self._g, old)
-        self._g.half[rows] = (self._rows.data[rows] ** 2).sum(axis=1) / 2
+        self._g.half[rows] = HALF
         insert(self._g, rows, self.ef_construction)
         self._changed(len(rows))
 
@@ -149,7 +160,8 @@ class HNSW(VectorIndex):
         """Return what searches for the vectors of these rows find, (rows, CHECKED), and which find no vector equal."""
         g = self._g
         nodes, near = search(g, g.x[rows], CHECKED, self._strays)
-        equal = (nodes >= 0) & (near >= g.half[rows][:, None] - _SAME)
+        own = (g.x[rows] ** 2).sum(axis=1, keepdims=True) - HALF  # a vector of zeros is as close to itself as to others
+        equal = (nodes >= 0) & (near >= own - _SAME)
         return nodes, ~((nodes == rows[:, None]) | equal).any(axis=1)
 
     def _make_room(self, new: Array) -> None:
