@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
+    from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "HNSW": "index",
+    "IVF": "index",
+    "Flat": "index",
     "Answer": "types",
     "BM25": "lexical.bm25",
     "Chunk": "types",
@@ -66,6 +70,8 @@ _HOMES = {
 
 __all__ = [
     "BM25",
+    "HNSW",
+    "IVF",
     "Answer",
     "Chunk",
     "Chunker",
@@ -74,6 +80,7 @@ __all__ = [
     "Document",
     "Embedder",
     "FixedTokens",
+    "Flat",
     "Headings",
     "Hit",
     "Index",
