@@ -46,8 +46,8 @@ def test_after_any_history_every_vector_finds_itself(seed, history, dim, whole):
                 index.remove(gone)
                 now = {name: x for name, x in now.items() if name not in gone}
             assert len(index) == index._g.linked.sum() == len(now)
-        # every vector finds itself after a check of all, which runs by itself whenever a quarter has changed; in between
-        # one in thousands may have to wait for it, as in the history above
+        # every vector finds itself after a check of all, which runs by itself whenever a quarter has changed; in
+        # between, one in thousands may have to wait for it, as in the history above
         assert index.check() == [] and all_found(index)
 
 
