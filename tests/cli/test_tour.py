@@ -155,6 +155,8 @@ def test_three_temperatures_are_drawn_from_more_and_more(tinyllm):
     done = tinyllm("tour", "--quick", "--stop", "sampling", "--out", "visit")
     assert (done.code, done.err) == (0, "")
     choices = [float(n) for n in re.findall(r"temperature [\d.]+: as if among ([\d.]+) equally likely", done.out)]
+    texts = re.findall(r"equally likely\n    (The .*)", done.out)
+    assert len(texts) == 3 and len(set(texts)) > 1  # each begins with words, none is an empty line
     assert len(choices) == 3 and 1 <= choices[0] < choices[1] < choices[2] <= Run.open("visit").tokenizer.n_vocab
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from .stop import Stop, Tour
 
 TEMPERATURES = (0.3, 0.8, 1.5)
+PROMPT = "The "  # without one the likeliest beginning of this text is an empty line, and then another
 
 
 def visit(tour: Tour) -> None:
@@ -14,11 +15,10 @@ def visit(tour: Tour) -> None:
     from ...generate import generate
 
     run = tour.need_run()
-    config = run.config
     for temperature, choices in zip(TEMPERATURES, choices_at(tour), strict=True):
         tour.screen.line(f"temperature {temperature}: as if among {choices:.1f} equally likely", style="bold")
-        done = generate(run.model, config.sample_prompt, run.tokenizer, config.sample_tokens, temperature, seed=0)
-        tour.screen.paragraph((done.text or "").strip("\n"), indent="    ")
+        done = generate(run.model, PROMPT, run.tokenizer, run.config.sample_tokens, temperature, seed=0)
+        tour.screen.paragraph(PROMPT + (done.text or "").rstrip(), indent="    ")
     tour.screen.line()
     tour.screen.paragraph(
         "The logits are divided by the temperature before they become probabilities: below 1 the likely gets likelier, "
