@@ -64,7 +64,7 @@ def _model() -> Any:
     import numpy as np
 
     from tinyllm.models import Llama, LlamaConfig
-    from tinyllm.models.llama2c_model import load_llama2c
+    from tinyllm.models.exchange.llama2c_model import load_llama2c
 
     for folder in os.environ.get("TINYLLM_DATA", "").split(os.pathsep):
         if folder and (Path(folder) / FILE).is_file():

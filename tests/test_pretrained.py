@@ -201,7 +201,7 @@ def test_a_published_model_by_its_name(tmp_path, monkeypatch):
     )
     folder = tmp_path / "cache" / "models" / "toy"
     folder.mkdir(parents=True)
-    from tinyllm.models.llama2c_model import save_llama2c
+    from tinyllm.models.exchange.llama2c_model import save_llama2c
 
     save_llama2c(model, folder / "toy.bin")
     words.save(folder / "tok260.bin")

@@ -160,7 +160,7 @@ def _published(path: str | Path) -> Path:
 
 def _tokenizer_of(loaded: Loaded) -> Tokenizer | None:
     """Find the tokenizer in the file of the model, or beside it."""
-    from .models.config_json import read_object
+    from .models.exchange.config_json import read_object
     from .tokenizer import Encoding, files
 
     weights, metadata = loaded.weights, loaded.metadata
@@ -191,7 +191,7 @@ def _tokenizer_of(loaded: Loaded) -> Tokenizer | None:
 
 def _settings(folder: Path) -> dict[str, Any]:
     """Read what a folder says of its tokenizer beside the vocabulary."""
-    from .models.config_json import read_object
+    from .models.exchange.config_json import read_object
 
     told = read_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     kept = {key: told[key] for key in KEPT if told.get(key) is not None}
@@ -267,7 +267,7 @@ def _end_of(model: Any, tokenizer: Any) -> dict[str, Any]:
 def _save_gguf(
     model: Any, tokenizer: Any, path: Path, dtype: str, max_shard_size: int | str | None, overwrite: bool
 ) -> Path:
-    from .models.gguf_model import save_gguf
+    from .models.exchange.gguf_model import save_gguf
 
     if dtype not in GGUF_KINDS:
         hint = nearest(str(dtype), GGUF_KINDS) or ", ".join(GGUF_KINDS)

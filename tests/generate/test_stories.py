@@ -14,9 +14,9 @@ from tinyllm import kernels
 from tinyllm.generate import Decoder
 from tinyllm.generate.continuous import Batch
 from tinyllm.generate.decode import Reading
-from tinyllm.models.gguf_model import load_gguf, save_gguf
-from tinyllm.models.llama2c_model import load_llama2c
-from tinyllm.models.permute import half_to_pairs
+from tinyllm.models.exchange.gguf_model import load_gguf, save_gguf
+from tinyllm.models.exchange.llama2c_model import load_llama2c
+from tinyllm.models.exchange.permute import half_to_pairs
 from tinyllm.models.pretrained import load_model, save_model
 from tinyllm.tokenizer.scores import ScoredBPE
 

@@ -10,7 +10,7 @@ import pytest
 
 import tinyllm as tl
 from tinyllm.models.bert import Bert
-from tinyllm.models.bert_names import from_theirs
+from tinyllm.models.exchange.bert_names import from_theirs
 from tinyllm.models.formats.safetensors import SafeTensors
 
 FOLDER = Path(__file__).parents[1] / "frozen" / "bert"

@@ -11,8 +11,8 @@ import tinyllm as tl
 from tinyllm import nn
 from tinyllm.errors import CheckpointError, GradcheckError, RangeError, ShapeError
 from tinyllm.models import GPTConfig, Llama, LlamaConfig
+from tinyllm.models.exchange.llama_names import Renamed, listed, llama_names, refuse_other_names
 from tinyllm.models.llama import LlamaBlock, from_arrays, to_arrays
-from tinyllm.models.llama_names import Renamed, listed, llama_names, refuse_other_names
 
 TINY = {"vocab_size": 11, "block_size": 7, "n_layer": 2, "n_embd": 12, "n_hidden": 5}
 CONFIGS = {

@@ -9,7 +9,7 @@ import pytest
 
 from tinyllm.errors import ConfigError
 from tinyllm.models import GPTConfig, LlamaConfig
-from tinyllm.models.llama_json import CLASSES, read_json, write_json
+from tinyllm.models.exchange.llama_json import CLASSES, read_json, write_json
 from tinyllm.nn import RopeScaling
 
 SIZES = {"vocab_size": 97, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3}

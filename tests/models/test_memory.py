@@ -9,9 +9,9 @@ import pytest
 
 from tinyllm.errors import MemoryShortError
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig, memory
+from tinyllm.models.exchange.gguf_model import load_gguf, save_gguf
+from tinyllm.models.exchange.llama2c_model import save_llama2c
 from tinyllm.models.footprint import footprint
-from tinyllm.models.gguf_model import load_gguf, save_gguf
-from tinyllm.models.llama2c_model import save_llama2c
 from tinyllm.models.memory import free_memory, in_bytes, refuse_unloadable
 from tinyllm.models.plan import Plan
 from tinyllm.models.pretrained import load_model, save_model

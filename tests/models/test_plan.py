@@ -10,9 +10,9 @@ from tinyllm.errors import CheckpointError, ConfigError, MemoryShortError
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
+from tinyllm.models.exchange.gguf_model import save_gguf
+from tinyllm.models.exchange.llama2c_model import save_llama2c
 from tinyllm.models.footprint import footprint
-from tinyllm.models.gguf_model import save_gguf
-from tinyllm.models.llama2c_model import save_llama2c
 from tinyllm.models.plan import Plan, plan
 from tinyllm.models.pretrained import save_model
 from tinyllm.train import Run, TrainConfig

@@ -15,13 +15,14 @@ import pytest
 
 import tinyllm as tl
 from tinyllm.errors import CheckpointError, ConfigError, MemoryShortError
-from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig, gpt2, pretrained
+from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig, pretrained
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
+from tinyllm.models.exchange import gpt2
+from tinyllm.models.exchange.gguf_model import save_gguf
+from tinyllm.models.exchange.weights_at import weights_at
 from tinyllm.models.formats import safetensors
-from tinyllm.models.gguf_model import save_gguf
 from tinyllm.models.pretrained import described, load_model, open_model, refuse_taken, save_model
-from tinyllm.models.weights_at import weights_at
 from tinyllm.nn.optim.adamw import AdamW
 
 SIZES = {"vocab_size": 11, "block_size": 7, "n_layer": 2}
@@ -117,8 +118,8 @@ def test_two_models_in_a_folder(folder):
 
 
 def test_gguf_and_llama2c_are_told_by_their_content(tmp_path):
-    from tinyllm.models.gguf_model import save_gguf
-    from tinyllm.models.llama2c_model import save_llama2c
+    from tinyllm.models.exchange.gguf_model import save_gguf
+    from tinyllm.models.exchange.llama2c_model import save_llama2c
 
     model = Llama(
         LlamaConfig(**SIZES, n_head=2, n_embd=8, n_hidden=13, norm_eps=1e-5, tied=True), np.random.default_rng(0)

@@ -15,7 +15,7 @@ import tinyllm as tl
 from tinyllm import nn
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
-from tinyllm.models.bert_names import from_theirs
+from tinyllm.models.exchange.bert_names import from_theirs
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch = pytest.importorskip("torch", reason="the oracle tests need torch: pip install -e '.[oracle]'")

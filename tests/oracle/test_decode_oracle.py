@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from tinyllm.generate import Batch, Decoder
-from tinyllm.models import LlamaConfig, gpt2, llama
-from tinyllm.models.gpt2_config import GPT2Config
+from tinyllm.models import LlamaConfig, llama
+from tinyllm.models.exchange import gpt2
+from tinyllm.models.exchange.gpt2_config import GPT2Config
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 torch = pytest.importorskip("torch", reason="the oracle tests need torch: pip install -e '.[oracle]'")

@@ -12,11 +12,12 @@ import pytest
 
 import tinyllm as tl
 from tinyllm import kernels
-from tinyllm.models import LlamaConfig, gpt2, llama
+from tinyllm.models import LlamaConfig, llama
+from tinyllm.models.exchange import gpt2
+from tinyllm.models.exchange.gguf_model import load_gguf, save_gguf
+from tinyllm.models.exchange.llama2c_model import load_llama2c
 from tinyllm.models.formats.ggml import READABLE
 from tinyllm.models.formats.gguf import read_gguf
-from tinyllm.models.gguf_model import load_gguf, save_gguf
-from tinyllm.models.llama2c_model import load_llama2c
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 gguf = pytest.importorskip("gguf", reason="the oracle tests need gguf: pip install -e '.[oracle]'")

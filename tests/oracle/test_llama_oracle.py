@@ -16,9 +16,9 @@ import pytest
 import tinyllm as tl
 from tinyllm import nn
 from tinyllm.generate import Decoder
+from tinyllm.models.exchange.llama_names import llama_names
 from tinyllm.models.llama import from_arrays, to_arrays
 from tinyllm.models.llama_config import LlamaConfig
-from tinyllm.models.llama_names import llama_names
 from tinyllm.models.pretrained import load_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -15,9 +15,9 @@ import pytest
 
 import tinyllm as tl
 from tinyllm.errors import CheckpointError
-from tinyllm.models import gpt2, gpt2_names
-from tinyllm.models.gpt2_names import lies_on_its_side
-from tinyllm.models.llama_names import llama_names
+from tinyllm.models.exchange import gpt2, gpt2_names
+from tinyllm.models.exchange.gpt2_names import lies_on_its_side
+from tinyllm.models.exchange.llama_names import llama_names
 from tinyllm.models.pretrained import load_model, save_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -22,7 +22,7 @@ from ..nn import MLP, Dropout, Embedding, LayerNorm, Linear, Module
 from ..nn.attention import merge_heads, split_heads
 from ..nn.init import Init, normal
 from .bert_config import BertConfig
-from .bert_names import from_theirs, to_theirs
+from .exchange.bert_names import from_theirs, to_theirs
 from .formats.sharded import open_tensors
 from .packing import Packing
 

@@ -14,8 +14,8 @@ from .. import kernels
 from ..errors import ConfigError, nearest
 from .config import GPTConfig
 from .count import count_params
+from .exchange.llama_names import llama_names
 from .llama_config import LlamaConfig
-from .llama_names import llama_names
 
 FLOAT, BLOCK = 4, 32  # bytes of a float32, and weights that share a scale
 FORMATS = {"float32": 4.0, "int8": 1 + FLOAT / BLOCK, "int4": 0.5 + FLOAT / BLOCK}  # bytes of a weight

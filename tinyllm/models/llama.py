@@ -22,11 +22,11 @@ import numpy as np
 from ..autograd import Tensor
 from ..nn import Dropout, Embedding, Linear, Module, RMSNorm, RopeHalf, SelfAttention, SwiGLU
 from ..nn.init import Init, normal
+from .exchange.llama_names import EMBEDDING, HEAD, llama_names, refuse_other_names
+from .exchange.names import blank, give, refuse_another_head, refuse_other_shapes, take
 from .gpt import GPT
 from .llama_config import LlamaConfig
-from .llama_names import EMBEDDING, HEAD, llama_names, refuse_other_names
 from .memory import refuse_unloadable
-from .names import blank, give, refuse_another_head, refuse_other_shapes, take
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

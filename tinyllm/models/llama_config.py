@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ConfigError, nearest
 from ..nn import RopeScaling
 from .config import GPTConfig
-from .llama_json import CLASSES, read_json, write_json
+from .exchange.llama_json import CLASSES, read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,17 @@ import numpy as np
 
 from ..errors import CheckpointError, ConfigError, MemoryShortError, TinyLLMError
 from .config import GPTConfig
-from .config_json import read_object
+from .exchange.config_json import read_object
+from .exchange.gguf_config import read_config
+from .exchange.gpt2_config import GPT2Config
+from .exchange.llama2c_model import config_of
+from .exchange.weights_at import weights_at
 from .footprint import Footprint, footprint
 from .formats.gguf import read_gguf
 from .formats.llama2c import read_llama2c
 from .formats.sharded import open_tensors
-from .gguf_config import read_config
-from .gpt2_config import GPT2Config
-from .llama2c_model import config_of
 from .llama_config import LlamaConfig
 from .memory import free_memory, in_bytes
-from .weights_at import weights_at
 
 Config = GPTConfig | LlamaConfig
 

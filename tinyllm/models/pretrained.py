@@ -21,17 +21,18 @@ import numpy as np
 
 from ..atomic import cannot_write, write_atomically, write_json
 from ..errors import CheckpointError, ConfigError, nearest
-from . import gpt2, llama
+from . import llama
 from .bert import Bert
 from .bert_config import BertConfig
-from .config_json import read_object, refuse_huge
+from .exchange import gpt2
+from .exchange.config_json import read_object, refuse_huge
+from .exchange.gpt2_config import GPT2Config
+from .exchange.weights_at import Weights, weights_at
 from .formats.safetensors import FLOATS, NUMPY, SafeTensors
 from .formats.sharded import INDEX, WHOLE, Shards, open_tensors, save_sharded
 from .gpt import GPT
-from .gpt2_config import GPT2Config
 from .llama import Llama
 from .llama_config import LlamaConfig
-from .weights_at import Weights, weights_at
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Model = GPT | Bert
@@ -90,11 +91,11 @@ def open_model(path: str | Path, dtype: Any = np.float32) -> Loaded:
     weights = weights_at(path)
     metadata: Mapping[str, Any] = {}
     if weights.format == "gguf":
-        from .gguf_model import load_gguf  # only for those who have such files
+        from .exchange.gguf_model import load_gguf  # only for those who have such files
 
         model, metadata = load_gguf(weights.path, dtype=dtype)
     elif weights.format == "llama2c":
-        from .llama2c_model import load_llama2c
+        from .exchange.llama2c_model import load_llama2c
 
         model = load_llama2c(weights.path).astype(dtype)
     else:

@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, ConfigError, nearest
-from ..nn import RopeScaling
-from .config import GPTConfig
+from ...errors import CheckpointError, ConfigError, nearest
+from ...nn import RopeScaling
+from ..config import GPTConfig
+from ..llama_config import LlamaConfig
 from .gguf_names import ARCHITECTURES, EMBEDDING, HEAD
 from .gguf_rope import NUMBERS
 from .gpt2_config import GPT2Config
-from .llama_config import LlamaConfig
 from .names import Shape
 
 MARKS = ("bos", "eos")  # the tokens that begin and end a text; a config has their ids in ``extra``

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyllm.models.on_demand import OnDemand
+from tinyllm.models.exchange.on_demand import OnDemand
 
 
 def test_nothing_is_made_before_somebody_looks():

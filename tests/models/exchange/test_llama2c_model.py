@@ -12,8 +12,8 @@ import tinyllm as tl
 from tinyllm import kernels, nn
 from tinyllm.errors import CheckpointError, ConfigError
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig
+from tinyllm.models.exchange.llama2c_model import load_llama2c, save_llama2c
 from tinyllm.models.formats.llama2c import read_llama2c
-from tinyllm.models.llama2c_model import load_llama2c, save_llama2c
 from tinyllm.tokenizer.scores import ScoredBPE
 
 PLAIN = LlamaConfig(

@@ -8,7 +8,7 @@ import pytest
 from tinyllm.errors import CheckpointError
 from tinyllm.models.bert import Bert
 from tinyllm.models.bert_config import BertConfig
-from tinyllm.models.bert_names import from_theirs, names, shapes, to_theirs
+from tinyllm.models.exchange.bert_names import from_theirs, names, shapes, to_theirs
 
 CONFIG = BertConfig(vocab_size=11, block_size=5, n_type=3, n_layer=2, n_head=2, n_embd=6, n_hidden=7)
 DENSE = "encoder.layer.1.intermediate.dense.weight"

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, nearest
-from .bert_config import BertConfig
+from ...errors import CheckpointError, nearest
+from ..bert_config import BertConfig
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PREFIX = "bert."

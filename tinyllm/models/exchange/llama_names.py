@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..llama_config import LlamaConfig
 from . import names
-from .llama_config import LlamaConfig
 from .names import Renamed, listed
 
 __all__ = ["EMBEDDING", "HEAD", "Renamed", "listed", "llama_names", "refuse_other_names"]

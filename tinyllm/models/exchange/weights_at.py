@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import CheckpointError, ConfigError
-from .formats.llama2c import read_llama2c
-from .formats.sharded import INDEX, WHOLE, open_tensors
+from ...errors import CheckpointError, ConfigError
+from ..formats.llama2c import read_llama2c
+from ..formats.sharded import INDEX, WHOLE, open_tensors
 
 _PICKLES = (b"PK\x03\x04", *(b"\x80" + bytes((protocol,)) for protocol in range(1, 6)))  # torch.save's, new and old
 _FOREIGN = {

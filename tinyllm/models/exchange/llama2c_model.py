@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
-from .formats.llama2c import NORM_EPS, ROPE_THETA, Llama2cConfig, read_llama2c, write_llama2c
-from .gpt import GPT
-from .llama import Llama, from_arrays
-from .llama_config import LlamaConfig
+from ...errors import ConfigError
+from ..formats.llama2c import NORM_EPS, ROPE_THETA, Llama2cConfig, read_llama2c, write_llama2c
+from ..gpt import GPT
+from ..llama import Llama, from_arrays
+from ..llama_config import LlamaConfig
 from .llama_names import llama_names
 from .on_demand import OnDemand
 from .permute import half_to_pairs, pairs_to_half

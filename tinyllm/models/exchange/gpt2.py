@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .config import GPTConfig
-from .gpt import GPT
+from ..config import GPTConfig
+from ..gpt import GPT
+from ..memory import refuse_unloadable
 from .gpt2_names import EMBEDDING, HEAD, gpt2_names, lies_on_its_side, todays_names
-from .memory import refuse_unloadable
 from .names import Array, Shape, blank, give, refuse_another_head, refuse_other_names, refuse_other_shapes, take
 
 

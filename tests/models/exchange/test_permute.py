@@ -7,7 +7,7 @@ import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import ShapeError
-from tinyllm.models.permute import half_to_pairs, pairs_to_half
+from tinyllm.models.exchange.permute import half_to_pairs, pairs_to_half
 
 H, K, D, C, T = 6, 2, 10, 7, 13
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ConfigError
-from .config import GPTConfig
+from ...errors import ConfigError
+from ..config import GPTConfig
 from .gpt2_json import read_json, write_json
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ...errors import ShapeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import CheckpointError
-from tinyllm.models.gguf_rope import rope_table, scaling_of
+from tinyllm.models.exchange.gguf_rope import rope_table, scaling_of
 from tinyllm.nn import RopeHalf, RopeScaling
 
 SCALINGS = [RopeScaling("llama3"), RopeScaling("llama3", 32.0), RopeScaling("llama3", 8.3, original=4096)]

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, ConfigError
-from ..nn import RopeScaling
+from ...errors import CheckpointError, ConfigError
+from ...nn import RopeScaling
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -7,7 +7,7 @@ import pytest
 
 from tinyllm import nn
 from tinyllm.errors import CheckpointError
-from tinyllm.models.names import (
+from tinyllm.models.exchange.names import (
     Renamed,
     blank,
     give,

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError
-from .config import GPTConfig
+from ...errors import CheckpointError
+from ..config import GPTConfig
 from .names import Renamed, Shape
 
 PREFIX = "transformer."

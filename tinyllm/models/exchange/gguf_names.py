@@ -13,10 +13,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from ..errors import CheckpointError, nearest
-from .config import GPTConfig
+from ...errors import CheckpointError, nearest
+from ..config import GPTConfig
+from ..llama_config import LlamaConfig
 from .gpt2_names import gpt2_names
-from .llama_config import LlamaConfig
 from .llama_names import llama_names
 from .names import Renamed, Shape, listed
 

@@ -7,7 +7,7 @@ import pytest
 
 from tinyllm.errors import CheckpointError
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig
-from tinyllm.models.gguf_names import gguf_names, refuse_other_tensors, turned_heads
+from tinyllm.models.exchange.gguf_names import gguf_names, refuse_other_tensors, turned_heads
 
 SIZES = {"vocab_size": 11, "block_size": 8, "n_layer": 2, "n_head": 2, "n_embd": 8, "n_hidden": 5}
 BIASES = {"qkv_bias": True, "out_bias": True, "mlp_bias": True}

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError, nearest
-from ..nn import RopeScaling
+from ...errors import ConfigError, nearest
+from ...nn import RopeScaling
 from .config_json import dtype_of, refuse_huge, refuse_other_classes, refuse_what_changes_the_math
 
 # family -> the class it has in transformers, and what its config.json means by what it leaves out

@@ -9,11 +9,11 @@ import pytest
 
 import tinyllm as tl
 from tinyllm.errors import CheckpointError, ConfigError
-from tinyllm.models.gpt2 import from_arrays, to_arrays
-from tinyllm.models.gpt2_config import GPT2Config
-from tinyllm.models.gpt2_json import read_json, write_json
-from tinyllm.models.gpt2_names import gpt2_names, lies_on_its_side, todays_names
-from tinyllm.models.names import give
+from tinyllm.models.exchange.gpt2 import from_arrays, to_arrays
+from tinyllm.models.exchange.gpt2_config import GPT2Config
+from tinyllm.models.exchange.gpt2_json import read_json, write_json
+from tinyllm.models.exchange.gpt2_names import gpt2_names, lies_on_its_side, todays_names
+from tinyllm.models.exchange.names import give
 
 CONFIG = GPT2Config(11, 7, n_layer=2, n_head=2, n_embd=6, n_hidden=13)
 JSON = {"model_type": "gpt2", "vocab_size": 11, "n_positions": 7, "n_embd": 6, "n_layer": 2, "n_head": 2}

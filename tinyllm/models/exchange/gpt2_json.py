@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError, nearest
+from ...errors import ConfigError, nearest
 from .config_json import dtype_of, refuse_huge, refuse_other_classes, refuse_what_changes_the_math
 
 CLASSES = ("GPT2LMHeadModel", "GPT2Model")
@@ -83,7 +83,7 @@ def write_json(config: Any) -> dict[str, Any]:
     """Return what config.json says of a GPT2Config.
 
     Example:
-        >>> from tinyllm.models.gpt2_config import GPT2Config
+        >>> from tinyllm.models.exchange.gpt2_config import GPT2Config
         >>> values = write_json(GPT2Config(n_layer=2))
         >>> values["n_layer"], values["n_inner"], values["activation_function"]
         (2, None, 'gelu_new')

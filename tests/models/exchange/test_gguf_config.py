@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.models import LlamaConfig
-from tinyllm.models.gguf_config import read_config, write_config
-from tinyllm.models.gguf_names import gguf_names
-from tinyllm.models.gpt2_config import GPT2Config
+from tinyllm.models.exchange.gguf_config import read_config, write_config
+from tinyllm.models.exchange.gguf_names import gguf_names
+from tinyllm.models.exchange.gpt2_config import GPT2Config
 from tinyllm.nn import RopeScaling
 
 

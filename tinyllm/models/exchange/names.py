@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import CheckpointError, nearest
-from ..nn import Module
+from ...errors import CheckpointError, nearest
+from ...nn import Module
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]

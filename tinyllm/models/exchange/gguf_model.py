@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CheckpointError, ConfigError, TinyLLMError, nearest
-from .config import GPTConfig
-from .formats.ggml import READABLE, Blocks
-from .formats.gguf import FILE_TYPES, GGUF, parse_gguf, write_gguf
-from .formats.mapped import forget, map_file
+from ...errors import CheckpointError, ConfigError, TinyLLMError, nearest
+from ..config import GPTConfig
+from ..formats.ggml import READABLE, Blocks
+from ..formats.gguf import FILE_TYPES, GGUF, parse_gguf, write_gguf
+from ..formats.mapped import forget, map_file
+from ..gpt import GPT
+from ..llama import Llama
+from ..llama_config import LlamaConfig
+from ..memory import refuse_unloadable
 from .gguf_config import read_config, write_config
 from .gguf_names import EMBEDDING, HEAD, ROPE, gguf_names, refuse_other_tensors, turned_heads
 from .gguf_rope import NUMBERS, rope_table, scaling_of
-from .gpt import GPT
 from .gpt2_config import GPT2Config
-from .llama import Llama
-from .llama_config import LlamaConfig
-from .memory import refuse_unloadable
 from .names import Shape, blank, listed
 from .on_demand import OnDemand
 from .permute import half_to_pairs, pairs_to_half

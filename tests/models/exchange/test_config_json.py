@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tinyllm.errors import ConfigError
-from tinyllm.models.config_json import (
+from tinyllm.models.exchange.config_json import (
     dtype_of,
     read_object,
     refuse_huge,

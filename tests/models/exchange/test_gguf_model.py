@@ -12,13 +12,13 @@ import tinyllm as tl
 from tinyllm import kernels, nn
 from tinyllm.errors import CheckpointError, ConfigError, DTypeError, NaNError, TinyLLMError
 from tinyllm.models import GPT, GPTConfig, Llama, LlamaConfig
+from tinyllm.models.exchange.gguf_model import config_of, load_gguf, save_gguf
+from tinyllm.models.exchange.gguf_names import gguf_names, turned_heads
+from tinyllm.models.exchange.gpt2_config import GPT2Config
+from tinyllm.models.exchange.llama2c_model import load_llama2c, save_llama2c
+from tinyllm.models.exchange.permute import half_to_pairs
 from tinyllm.models.formats.ggml import READABLE
 from tinyllm.models.formats.gguf import FILE_TYPES, read_gguf, write_gguf
-from tinyllm.models.gguf_model import config_of, load_gguf, save_gguf
-from tinyllm.models.gguf_names import gguf_names, turned_heads
-from tinyllm.models.gpt2_config import GPT2Config
-from tinyllm.models.llama2c_model import load_llama2c, save_llama2c
-from tinyllm.models.permute import half_to_pairs
 
 TINY = {"vocab_size": 23, "block_size": 14, "n_layer": 2}
 CONFIGS = {
