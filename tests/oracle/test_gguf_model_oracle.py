@@ -26,7 +26,7 @@ from gguf import quants  # noqa: E402
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("default")]
 
 # the same models as in the tests that run everywhere
-place = Path(__file__).parents[1] / "models" / "test_gguf_model.py"
+place = Path(__file__).parents[1] / "models" / "exchange" / "test_gguf_model.py"
 material = importlib.util.spec_from_file_location("gguf_material", place)
 test_gguf_model = importlib.util.module_from_spec(material)
 material.loader.exec_module(test_gguf_model)
