@@ -9,7 +9,6 @@ documents (``cranfield.py``), CISI's citation links (``cisi.py``), SciFact's esc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -23,7 +22,7 @@ from ..types import Document, checked_id
 from .metrics import DEFAULT, Qrels, Run, per_query, rank
 
 Answers = Mapping[str, tuple[tuple[str, int, int], ...]]  # query -> (document, start, end) of what answers it
-NAMES = ("toy", "cranfield", "cisi", "scifact", "xquad")
+NAMES = ("toy", "cranfield", "cisi", "scifact", "xquad", "own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def load(name: str, folder: str | PathLike[str] | None = None, **choices: Any) -
     """Read a collection by its name.
 
     Args:
-        name: toy, cranfield, cisi, scifact or xquad.
+        name: toy, cranfield, cisi, scifact or xquad; own for a folder as ``own.py`` describes it.
         folder: where its files are; the toy collection needs none.
         choices: of that reader: ``source`` for Cranfield, ``split`` for SciFact.
 
@@ -128,13 +127,7 @@ def load(name: str, folder: str | PathLike[str] | None = None, **choices: Any) -
 
 @cache
 def _toy() -> Collection:
-    home = resources.files(__package__).joinpath("toy")
-    lines = home.joinpath("documents.jsonl").read_text("utf-8").splitlines()
-    documents = [Document(**json.loads(line)) for line in lines]
-    judged = json.loads(home.joinpath("queries.json").read_text("utf-8"))
-    return Collection(
-        "toy",
-        {document.id: document for document in documents},
-        {query: entry["text"] for query, entry in judged.items()},
-        {query: entry["grades"] for query, entry in judged.items()},
-    )
+    from .own import read_own
+
+    with resources.as_file(resources.files(__package__).joinpath("toy")) as home:
+        return read_own(home)
