@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
+    from .store import MemoryStore, SqliteStore, VectorStore
     from .types import (
         Answer,
         Chunk,
@@ -51,12 +52,15 @@ _HOMES = {
     "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
+    "MemoryStore": "store",
     "Naive": "lexical.naive",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
     "SentencePack": "chunk",
+    "SqliteStore": "store",
     "TfIdf": "lexical.tfidf",
+    "VectorStore": "store",
     "checked_id": "types",
     "compare": "evaluate",
     "contextual_header": "chunk",
@@ -84,12 +88,15 @@ __all__ = [
     "Headings",
     "Hit",
     "Index",
+    "MemoryStore",
     "Naive",
     "Reranker",
     "Retriever",
     "Semantic",
     "SentencePack",
+    "SqliteStore",
     "TfIdf",
+    "VectorStore",
     "checked_id",
     "compare",
     "contextual_header",
