@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cache import Cache, Cached
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .index import HNSW, IVF, Flat
@@ -41,6 +42,8 @@ _HOMES = {
     "Flat": "index",
     "Answer": "types",
     "BM25": "lexical.bm25",
+    "Cache": "cache",
+    "Cached": "cache",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -73,6 +76,8 @@ __all__ = [
     "HNSW",
     "IVF",
     "Answer",
+    "Cache",
+    "Cached",
     "Chunk",
     "Chunker",
     "Citation",
