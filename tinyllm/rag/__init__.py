@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cache import Cache, Cached
     from .calibrate import Sigmoid
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
     from .diversify import MMR, distinct_documents, intra_list_similarity
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "types",
     "BM25": "lexical.bm25",
+    "Cache": "cache",
+    "Cached": "cache",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -84,6 +87,8 @@ __all__ = [
     "MMR",
     "RRF",
     "Answer",
+    "Cache",
+    "Cached",
     "Chunk",
     "Chunker",
     "Citation",

@@ -59,7 +59,7 @@ def stretches(text: str) -> list[Stretch]:
         >>> [(part.path, len(part.units)) for part in stretches("# Ducks\nThey swim. They fly.\n## Food\nBread.")]
         [(('Ducks',), 3), (('Ducks', 'Food'), 2)]
     """
-    headings, fences = _markdown(text)
+    headings, fences = markdown_headings(text)
     headings = headings or _plain(text)
     marks = sorted([(span, "", 0) for span in fences] + headings)
     made = [Stretch(())]
@@ -76,8 +76,13 @@ def stretches(text: str) -> list[Stretch]:
     return [stretch for stretch in made if stretch.units]
 
 
-def _markdown(text: str) -> tuple[list[tuple[Span, str, int]], list[Span]]:
-    """Find headings, each with its title and level, and fenced blocks; a fence that nothing closes ends the text."""
+def markdown_headings(text: str) -> tuple[list[tuple[Span, str, int]], list[Span]]:
+    r"""Find headings, each with its span, title and level, and fenced blocks; a fence that nothing closes ends the text.
+
+    Example:
+        >>> markdown_headings("# Ducks\n~~~\n# no\n~~~")
+        ([((0, 7), 'Ducks', 1)], [(8, 20)])
+    """
     headings: list[tuple[Span, str, int]] = []
     fences: list[Span] = []
     fence, opened, at = "", 0, 0
