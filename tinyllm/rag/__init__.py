@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
+    from .embed import BagEncoder, Pairs, TransformerEncoder, train_encoder
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
@@ -41,6 +42,7 @@ _HOMES = {
     "Flat": "index",
     "Answer": "types",
     "BM25": "lexical.bm25",
+    "BagEncoder": "embed",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -52,11 +54,13 @@ _HOMES = {
     "Hit": "types",
     "Index": "types",
     "Naive": "lexical.naive",
+    "Pairs": "embed",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
     "SentencePack": "chunk",
     "TfIdf": "lexical.tfidf",
+    "TransformerEncoder": "embed",
     "checked_id": "types",
     "compare": "evaluate",
     "contextual_header": "chunk",
@@ -65,6 +69,7 @@ _HOMES = {
     "leak_report": "evaluate",
     "ndcg": "evaluate",
     "stem": "lexical.words",
+    "train_encoder": "embed",
     "words": "lexical.words",
 }
 
@@ -73,6 +78,7 @@ __all__ = [
     "HNSW",
     "IVF",
     "Answer",
+    "BagEncoder",
     "Chunk",
     "Chunker",
     "Citation",
@@ -85,11 +91,13 @@ __all__ = [
     "Hit",
     "Index",
     "Naive",
+    "Pairs",
     "Reranker",
     "Retriever",
     "Semantic",
     "SentencePack",
     "TfIdf",
+    "TransformerEncoder",
     "checked_id",
     "compare",
     "contextual_header",
@@ -98,6 +106,7 @@ __all__ = [
     "leak_report",
     "ndcg",
     "stem",
+    "train_encoder",
     "words",
 ]
 

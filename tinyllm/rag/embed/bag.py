@@ -15,12 +15,14 @@ import numpy as np
 
 from ...autograd import Tensor
 from ...errors import ConfigError, ShapeError
+from ...kernels.sparse import sparse_dot
 from ...nn.init import normal
 from ...nn.optim import Adam
-from .encoder import Array, Encoder, Numbers, to_unit
+from .door import unit
+from .encoder import Array, Encoder, Numbers
+from .lsa import LSA
 
 PIECE = np.dtype([("stem", np.int64), ("weight", np.float32)])  # a stem of a text, and how much it counts
-_TOGETHER = 256  # texts whose rows are summed at a time
 
 
 class BagEncoder(Encoder):
@@ -77,6 +79,20 @@ class BagEncoder(Encoder):
         encoder.vocabulary, encoder.table = places, rows
         return encoder
 
+    @classmethod
+    def from_lsa(cls, lsa: LSA) -> Self:
+        """Begin where LSA ends: the same vectors, and from there on they learn.
+
+        Raises:
+            ConfigError: LSA has read no corpus.
+
+        Example:
+            >>> lsa = LSA(dim=2).fit(["a duck swims", "ducks and geese swim", "stars shine", "a star shines"])
+            >>> bool(np.allclose(BagEncoder.from_lsa(lsa).embed(["shining geese"]), lsa.embed(["shining geese"])))
+            True
+        """
+        return cls.of(*lsa.stems(), words=lsa.settings["words"])
+
     def numbers(self, texts: Sequence[str]) -> list[Array]:
         """Return of each text its known stems and what they count, 1 + ln tf: an array of ``PIECE``."""
         known = self.vocabulary.get
@@ -102,14 +118,10 @@ class BagEncoder(Encoder):
 
     def encode(self, numbers: Numbers) -> Array:
         """Return the directions (N, dim) of the sums; each is added up by itself, whatever stands around it."""
-        sums = np.zeros((len(numbers), self.dim), np.float32)
-        for start in range(0, len(numbers), _TOGETHER):
-            pieces, texts = _laid_out(numbers[start : start + _TOGETHER])
-            if len(pieces):
-                begins = np.flatnonzero(np.diff(texts, prepend=-1))
-                rows = self.table[pieces["stem"]] * pieces["weight"][:, None]
-                sums[start + texts[begins]] = np.add.reduceat(rows, begins, axis=0)
-        return to_unit(sums)
+        pieces, texts = _laid_out(numbers)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(texts, minlength=len(numbers)))])
+        rows = starts, pieces["stem"].astype(np.int32), pieces["weight"]
+        return unit(sparse_dot(rows, self.table))
 
     def steps(self, lr: float) -> _RowAdam:
         """Return Adam for the rows of the last batch."""

@@ -21,6 +21,7 @@ from ...errors import ConfigError
 from ..index.file import pack_ids, read, unpack_ids, write
 from ..lexical.words import chosen
 from ..types import Kind
+from .door import checked_texts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Numbers = Sequence[Array]  # for each text the numbers of its words
@@ -88,12 +89,12 @@ class Encoder(ABC):
         """Return a vector of length 1 for each text, float32 (N, dim); zeros where no word is known.
 
         Raises:
-            ConfigError: it is not trained yet, or one text is given instead of a list.
+            ConfigError: it is not trained yet; or kind is neither "document" nor "query".
+            DataError: one string instead of several, or something that is no string.
         """
-        if isinstance(texts, str):
-            raise ConfigError(f"{type(self).__name__}.embed: a single text", hint="embed([text])")
+        taken = checked_texts(texts, kind)
         self._refuse_untrained()
-        return self.encode(self.numbers(texts))
+        return self.encode(self.numbers(taken))
 
     def count(self, text: str) -> int:
         """Return how many words a text has for it."""
@@ -179,14 +180,3 @@ class Encoder(ABC):
     def _refuse_untrained(self) -> None:
         if not self.vocabulary:
             raise ConfigError(f"{type(self).__name__}: it is not trained yet", hint="encoder.fit(pairs)")
-
-
-def to_unit(x: Array) -> Array:
-    """Bring each row to length 1, float32; rows of zeros stay.
-
-    Example:
-        >>> to_unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-        [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
-    """
-    length = np.sqrt((x * x).sum(axis=1, keepdims=True))
-    return (x / np.where(length > 0, length, 1)).astype(np.float32)

@@ -17,7 +17,8 @@ from ...models.bert import Bert
 from ...models.bert_config import BertConfig
 from ...nn import clip_grad_norm
 from ...nn.optim import AdamW, decay_groups
-from .encoder import Array, Encoder, Numbers, to_unit
+from .door import unit
+from .encoder import Array, Encoder, Numbers
 
 _TOGETHER = 64  # texts that are encoded at a time, of about one length
 _UNKNOWN = 0
@@ -102,7 +103,7 @@ class TransformerEncoder(Encoder):
                 some = order[start : start + _TOGETHER]
                 x, packing = self._bert.packed(*_rectangle([numbers[n] for n in some]))
                 out[some] = packing.mean(x).data
-        return to_unit(out)
+        return unit(out)
 
     def steps(self, lr: float) -> _Clipped:
         """Return AdamW over all weights, gradients clipped to a norm of 1."""
