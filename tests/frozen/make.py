@@ -47,6 +47,10 @@ def equivalents() -> dict[str, Any]:
     def linear_cross_entropy(x, w, targets, ignore_index=-100, reduction="mean"):
         return cross_entropy(F.linear(x, w), targets, ignore_index, reduction)
 
+    def info_nce(q, d, targets, masked=None, temperature=0.05):
+        scores = F.normalize(q, dim=1) @ F.normalize(d, dim=1).T / temperature
+        return F.cross_entropy(scores if masked is None else scores.masked_fill(masked, -torch.inf), targets)
+
     def batch_norm(x, g=None, b=None, eps=1e-5):
         rows = x.reshape(-1, x.shape[-1])
         return F.batch_norm(rows, None, None, g, b, training=True, eps=eps).reshape(x.shape)
@@ -125,6 +129,7 @@ def equivalents() -> dict[str, Any]:
         "attention": attention,
         "rope_half": rope_half,
         "rope_pairs": rope_pairs,
+        "info_nce": info_nce,
     }
 
 

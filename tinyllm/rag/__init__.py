@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .calibrate import Sigmoid
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
     from .diversify import MMR, distinct_documents, intra_list_similarity
+    from .embed import BagEncoder, Pairs, TransformerEncoder, train_encoder
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .fuse import RRF, Convex, Hybrid, hybrid
     from .index import HNSW, IVF, Flat
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Answer": "types",
     "BM25": "lexical.bm25",
+    "BagEncoder": "embed",
     "Cache": "cache",
     "Cached": "cache",
     "Chunk": "types",
@@ -55,6 +57,7 @@ _HOMES = {
     "MMR": "diversify",
     "MemoryStore": "store",
     "Naive": "lexical.naive",
+    "Pairs": "embed",
     "Pipeline": "pipeline",
     "RRF": "fuse",
     "Reranker": "types",
@@ -64,6 +67,7 @@ _HOMES = {
     "Sigmoid": "calibrate",
     "SqliteStore": "store",
     "TfIdf": "lexical.tfidf",
+    "TransformerEncoder": "embed",
     "VectorStore": "store",
     "Whole": "chunk",
     "checked_id": "types",
@@ -77,6 +81,7 @@ _HOMES = {
     "leak_report": "evaluate",
     "ndcg": "evaluate",
     "stem": "lexical.words",
+    "train_encoder": "embed",
     "words": "lexical.words",
 }
 
@@ -87,6 +92,7 @@ __all__ = [
     "MMR",
     "RRF",
     "Answer",
+    "BagEncoder",
     "Cache",
     "Cached",
     "Chunk",
@@ -106,6 +112,7 @@ __all__ = [
     "Lexical",
     "MemoryStore",
     "Naive",
+    "Pairs",
     "Pipeline",
     "Reranker",
     "Retriever",
@@ -114,6 +121,7 @@ __all__ = [
     "Sigmoid",
     "SqliteStore",
     "TfIdf",
+    "TransformerEncoder",
     "VectorStore",
     "Whole",
     "checked_id",
@@ -127,6 +135,7 @@ __all__ = [
     "leak_report",
     "ndcg",
     "stem",
+    "train_encoder",
     "words",
 ]
 

@@ -13,7 +13,7 @@ import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError
-from tinyllm.rag.embed import LSA
+from tinyllm.rag.embed import LSA, BagEncoder, Pairs, TransformerEncoder
 from tinyllm.rag.types import Embedder
 
 CORPUS = [
@@ -32,8 +32,35 @@ def lsa(**settings):
     return LSA(**{"dim": 6, **settings}).fit(CORPUS)
 
 
-MAKERS = {"lsa": lsa}
-OTHERS = {"lsa": [lambda: lsa(dim=5), lambda: lsa(seed=1), lambda: lsa(words="bm25s"), lambda: LSA(6).fit(CORPUS[1:])]}
+@cache
+def bag(corpus=6, **settings):
+    return BagEncoder(**{"dim": 16, **settings}).fit(pairs(corpus), pairs(corpus), epochs=1)
+
+
+@cache
+def transformer(corpus=6, **settings):
+    encoder = TransformerEncoder(**{"dim": 8, "layers": 1, "heads": 2, "min_count": 1, **settings})
+    return encoder.fit(pairs(corpus), pairs(corpus), epochs=1)
+
+
+def pairs(corpus):
+    """A text's first half as the query for all of it."""
+    texts = CORPUS[-corpus:]
+    return Pairs([text[: len(text) // 2] for text in texts], texts, [(n,) for n in range(len(texts))])
+
+
+MAKERS = {"lsa": lsa, "bag": bag, "transformer": transformer}
+OTHERS = {
+    "lsa": [lambda: lsa(dim=5), lambda: lsa(seed=1), lambda: lsa(words="bm25s"), lambda: LSA(6).fit(CORPUS[1:])],
+    "bag": [lambda: bag(dim=5), lambda: bag(seed=1), lambda: bag(words="bm25s"), lambda: bag(5)],
+    "transformer": [
+        lambda: transformer(layers=2),
+        lambda: transformer(heads=4),
+        lambda: transformer(max_tokens=9),
+        lambda: transformer(min_count=2),
+        lambda: transformer(5),
+    ],
+}
 every_embedder = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from . import activation, attention, einsum, elementwise, fused, index, linalg, loss, norm, reduce, rope, shape
+from . import (
+    activation,
+    attention,
+    contrast,
+    einsum,
+    elementwise,
+    fused,
+    index,
+    linalg,
+    loss,
+    norm,
+    reduce,
+    rope,
+    shape,
+)
 
 __all__ = [
     "activation",
     "attention",
+    "contrast",
     "einsum",
     "elementwise",
     "fused",

@@ -1,9 +1,11 @@
 """Embedders: texts in, vectors out, such that the cosine of two vectors says how much their texts have in common.
 
-    LSA             which words occur together in your own texts; nothing to download
-    MiniLMEmbedder  all-MiniLM-L6-v2, a published model, run by our own encoder
-    Remote          any service, handed in as a function
-    embedder        chooses among them, and says why
+    LSA                 which words occur together in your own texts; nothing to download
+    BagEncoder          a vector for each stem, trained here: titles find their texts, or queries what answers them
+    TransformerEncoder  the same training for a small transformer
+    MiniLMEmbedder      all-MiniLM-L6-v2, a published model, run by our own encoder
+    Remote              any service, handed in as a function
+    embedder            chooses among them, and says why
 
 All of them keep one contract. A vector is float32 of length 1, or all zeros where nothing is known of a text, and it
 does not depend on the texts around it. No texts give an array (0, dim). What changes a vector changes ``id``.
@@ -11,6 +13,10 @@ does not depend on the texts around it. No texts give an array (0, dim). What ch
 
 from __future__ import annotations
 
+from .bag import BagEncoder
 from .lsa import LSA
+from .pairs import Pairs
+from .trained import History, train_encoder
+from .transformer import TransformerEncoder
 
-__all__ = ["LSA"]
+__all__ = ["LSA", "BagEncoder", "History", "Pairs", "TransformerEncoder", "train_encoder"]

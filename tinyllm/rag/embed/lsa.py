@@ -120,6 +120,10 @@ class LSA:
         rows = weighted([Counter(self._words(text)) for text in taken], self._columns, self._idf)
         return unit(sparse_dot(rows, self._directions))
 
+    def stems(self) -> tuple[list[str], Array]:
+        """Return the words it knows, and what each adds to a text's vector: its direction times its idf, (V, dim)."""
+        return list(self._columns), (self._directions * self._idf[:, None]).astype(np.float32)
+
     def count(self, text: str) -> int:
         """Return how many words a text has for it, stop words left out."""
         return len(self._words(text))
