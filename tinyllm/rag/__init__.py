@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
     from .diversify import MMR, distinct_documents, intra_list_similarity
     from .embed import BagEncoder, Pairs, TransformerEncoder, train_encoder
-    from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
+    from .evaluate import (
+        Collection,
+        Rung,
+        compare,
+        each_step_improves_metrics,
+        grouped_split,
+        ladder,
+        leak_report,
+        ndcg,
+    )
     from .fuse import RRF, Convex, Hybrid, hybrid
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
     from .pipeline import Pipeline
+    from .presets import classic, measured
     from .retrieve import Dense, Lexical
     from .store import MemoryStore, SqliteStore, VectorStore
     from .types import Answer, Chunk, Chunker, Citation, Document, Embedder, Hit, Index, Reranker, Retriever, checked_id
@@ -62,6 +72,7 @@ _HOMES = {
     "RRF": "fuse",
     "Reranker": "types",
     "Retriever": "types",
+    "Rung": "evaluate",
     "Semantic": "chunk",
     "SentencePack": "chunk",
     "Sigmoid": "calibrate",
@@ -71,6 +82,7 @@ _HOMES = {
     "VectorStore": "store",
     "Whole": "chunk",
     "checked_id": "types",
+    "classic": "presets",
     "compare": "evaluate",
     "contextual_header": "chunk",
     "distinct_documents": "diversify",
@@ -78,7 +90,9 @@ _HOMES = {
     "grouped_split": "evaluate",
     "hybrid": "fuse",
     "intra_list_similarity": "diversify",
+    "ladder": "evaluate",
     "leak_report": "evaluate",
+    "measured": "presets",
     "ndcg": "evaluate",
     "stem": "lexical.words",
     "train_encoder": "embed",
@@ -116,6 +130,7 @@ __all__ = [
     "Pipeline",
     "Reranker",
     "Retriever",
+    "Rung",
     "Semantic",
     "SentencePack",
     "Sigmoid",
@@ -125,6 +140,7 @@ __all__ = [
     "VectorStore",
     "Whole",
     "checked_id",
+    "classic",
     "compare",
     "contextual_header",
     "distinct_documents",
@@ -132,7 +148,9 @@ __all__ = [
     "grouped_split",
     "hybrid",
     "intra_list_similarity",
+    "ladder",
     "leak_report",
+    "measured",
     "ndcg",
     "stem",
     "train_encoder",
