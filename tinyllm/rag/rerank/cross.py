@@ -12,6 +12,7 @@ Source: Nogueira & Cho 2019, Passage Re-ranking with BERT, arXiv:1901.04085.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from ...nn.optim import Adam
 from ..lexical.bm25 import BM25
 from ..types import Chunk
 from .listnet import listnet, padded
-from .pairs import KINDS, Pairs
+from .pairs import KINDS, UNKNOWN, Pairs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LOSSES = ("listwise", "pointwise")
@@ -97,9 +98,9 @@ class CrossEncoder:
                 hint="n_list=8, n_query=8, steps=100, longest=128, lr=3e-3",
             )
         self.loss, self.n_list, self.n_query, self.steps, self.lr = loss, n_list, n_query, steps, lr
-        self.longest = longest
-        self._sizes = {"n_layer": n_layer, "n_head": n_head, "n_embd": n_embd, "n_hidden": 2 * n_embd}
-        self._dropout = dropout
+        self._config = BertConfig(
+            UNKNOWN + 1, longest, KINDS, n_layer, n_head, n_embd, 2 * n_embd, dropout, attention_dropout=0.0
+        )
         self._chunks: dict[str, Chunk] = {}
         self._pairs = Pairs([])
         self._model: Scorer | None = None
@@ -142,7 +143,7 @@ class CrossEncoder:
         """
         chunks = [c for c in self._chunks.values() if documents is None or c.doc_id in documents]
         rng = np.random.default_rng(seed)
-        self._pairs = Pairs((chunk.full for chunk in chunks), longest=self.longest)
+        self._pairs = Pairs((chunk.full for chunk in chunks), longest=self._config.block_size)
         bm25 = BM25()
         bm25.add([str(place) for place in range(len(chunks))], [chunk.full for chunk in chunks])
         lists = []  # (query's text, grade of each chunk, BM25's best)
@@ -154,15 +155,12 @@ class CrossEncoder:
                 lists.append((text, grades, [place for place in best if not grades[place]]))
         if not lists:
             raise DataError("CrossEncoder: no query has a relevant chunk", hint="judged queries, after add(chunks)")
-        config = BertConfig(
-            len(self._pairs), self.longest, KINDS, dropout=self._dropout, attention_dropout=0.0, **self._sizes
-        )
-        model = Scorer(config, rng)
+        model = Scorer(replace(self._config, vocab_size=len(self._pairs)), rng)
         optimizer = Adam(model.parameters(), lr=self.lr)
         self.losses = []
         for _ in range(self.steps):
             chosen = rng.permutation(len(lists))[: self.n_query]
-            drawn = [self._draw(*lists[i], rng) for i in chosen.tolist()]  # (places, grades) of each query
+            drawn = [self._draw(*lists[i][1:], rng) for i in chosen.tolist()]  # (places, grades) of each query
             texts = [(lists[i][0], [chunks[p] for p in places]) for i, (places, _) in zip(chosen, drawn, strict=True)]
             optimizer.zero_grad()
             loss = self._loss(model, texts, [grades for _, grades in drawn])
@@ -187,7 +185,7 @@ class CrossEncoder:
                 scores[chosen] = _forward(self._model, [rows[place] for place in chosen]).data
         return scores
 
-    def _draw(self, _: str, grades: Array, hard: list[int], rng: np.random.Generator) -> tuple[list[int], Array]:
+    def _draw(self, grades: Array, hard: list[int], rng: np.random.Generator) -> tuple[list[int], Array]:
         """Draw a query's list: up to half relevant, BM25's best of the others, and the rest at random."""
         half = self.n_list // 2
         places = rng.permutation(np.flatnonzero(grades))[:half].tolist()
@@ -216,6 +214,6 @@ def binary(logits: Tensor, relevant: Array) -> Tensor:
 
 
 def _forward(model: Scorer, rows: list[tuple[Array, Array]]) -> Tensor:
-    ids, mask = rectangle([row for row, _ in rows])
-    kinds, _ = rectangle([row for _, row in rows])
+    ids, mask = rectangle([row.tolist() for row, _ in rows])
+    kinds, _ = rectangle([row.tolist() for _, row in rows])
     return model(ids, mask, kinds)

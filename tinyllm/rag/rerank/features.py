@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConfigError, DataError, ShapeError
+from ..embed.lsa import LSA
 from ..lexical.bm25 import BM25
 from ..lexical.postings import Postings
 from ..lexical.tfidf import TfIdf
@@ -51,7 +52,7 @@ class Features:
         >>> [chunk.id for chunk in features.candidates("a duck")]
         ['a:0-4', 'b:0-8']
         >>> features.of("a duck", features.candidates("a duck"))[:, 0].round(2)
-        array([0.34, 0.  ])
+        array([0.33, 0.  ])
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Features:
         self._forget()
 
     def candidates(self, query: str) -> list[Chunk]:
-        """Return the best of BM25, best first, then those that only LSA has among its best."""
+        """Return the best of BM25, best first, then those that only LSA has among its best; none for unknown words."""
         pool = self._pool(query)
         chunks = list(self._chunks.values())
         return [chunks[place] for place in pool]
@@ -152,7 +153,7 @@ class Features:
             whole = self._whole(query)
             bm25, lsa = (whole[:, self.names.index(name)] for name in ("bm25", f"lsa{FEEDBACK_DIM}"))
             best = np.argsort(-bm25, kind="stable")[: self.depth]
-            found = [best[bm25[best] > 0], np.argsort(-lsa, kind="stable")[: self.depth]]
+            found = [best[bm25[best] > 0], np.argsort(-lsa, kind="stable")[: self.depth if lsa.any() else 0]]
             if len(self._pools) >= REMEMBERED:
                 self._pools.clear()
             self._pools[query] = {place: whole[place] for place in np.concatenate(found).tolist()}
@@ -169,9 +170,9 @@ class Features:
         columns["coverage"], columns["length"] = self._coverage(words), self._lengths
         first = np.argsort(-columns["bm25"], kind="stable")[:FEEDBACK]
         first = first[columns["bm25"][first] > 0]
-        asked = self._lsa.embed([query], "query")[0]
+        asked = self._lsa.embed([query], "query") if self._lsa is not None else np.zeros((1, 0), np.float32)
         for dim, rows in self._rows.items():
-            columns[f"lsa{dim}"] = rows @ _units(asked[None, :dim])[0]
+            columns[f"lsa{dim}"] = rows @ _units(asked[:, :dim])[0]
         near = self._rows[FEEDBACK_DIM]
         columns["feedback"] = near @ _units(near[first].sum(axis=0, keepdims=True))[0]
         if self.embedder is not None:
@@ -195,10 +196,8 @@ class Features:
 
     def _prepare(self) -> None:
         """Fit LSA and number the chunks, if anything came or went."""
-        if self._fresh or not self._chunks:
+        if self._fresh:
             return
-        from ..embed.lsa import LSA
-
         names = list(self._chunks)
         texts = [chunk.full for chunk in self._chunks.values()]
         self._place = {name: place for place, name in enumerate(names)}
@@ -206,8 +205,11 @@ class Features:
         numbers = [self._lists.number[name] for name in names]
         self._numbered[numbers] = np.arange(len(names))
         self._lengths = np.log1p(self._lists.sizes[numbers])
-        self._lsa = LSA(dim=max(LSA_DIMS), seed=self.seed).fit(texts)
-        vectors = self._lsa.embed(texts, "document")
+        try:
+            self._lsa: LSA | None = LSA(dim=max(LSA_DIMS), seed=self.seed).fit(texts)
+            vectors = self._lsa.embed(texts, "document")
+        except DataError:  # a single text, or none with a word: there is no direction to speak of
+            self._lsa, vectors = None, np.zeros((len(texts), 0), np.float32)
         self._rows = {dim: _units(vectors[:, :dim]) for dim in LSA_DIMS}
         if self.embedder is not None:
             self._vectors = np.stack([self._dense[name] for name in names])

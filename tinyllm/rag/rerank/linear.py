@@ -52,7 +52,7 @@ class LinearLTR:
         >>> ltr = LinearLTR(steps=20)
         >>> chunks = [Chunk.cut(Document(t, t), 0, len(t)) for t in ("ducks swim", "cats nap", "swim far")]
         >>> ltr.add(chunks)
-        >>> ltr.fit({"q": "swim"}, {"q": {"ducks swim": 1}}).score("nap", chunks).argmax()
+        >>> ltr.fit({"q": "swim"}, {"q": {"ducks swim": 1}}).score("nap", chunks).argmax().item()
         1
     """
 
