@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tinyllm.rag.embed.lsa import LSA
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError, RangeError, ShapeError
-from tinyllm.rag.embed.lsa import LSA
 from tinyllm.rag.evaluate import evaluate, load
 from tinyllm.rag.evaluate.folds import cross_fit
 from tinyllm.rag.lexical.bm25 import BM25
