@@ -163,7 +163,8 @@ class PgVectorStore(Store):
             self._run("DELETE FROM {schema}.chunks WHERE id = ANY(%s)", (ids,))
 
     def _query(self, q: Array, k: int, conditions: Conditions) -> list[tuple[Chunk, float]]:
-        tests, parameters = ["true"], []
+        tests: list[str] = ["true"]
+        parameters: list[Any] = []
         for key, values in conditions.items():
             if key == OWN:
                 tests.append("doc_id = ANY(%s)")
@@ -173,8 +174,10 @@ class PgVectorStore(Store):
                 parameters += [key, [json.dumps(value, ensure_ascii=False) for value in values]]
         text = "[" + ",".join(map(repr, q.tolist())) + "]"
         with self._errors(), self._db.transaction():
-            ways = [] if k > EF_MOST else [{"hnsw.ef_search": max(self.ef, k), "hnsw.iterative_scan": "strict_order"}]
-            for settings in [*ways, {"enable_indexscan": "off"}]:
+            ways: list[dict[str, Any]] = [{"enable_indexscan": "off"}]  # the last resort, or the only way
+            if k <= EF_MOST:
+                ways.insert(0, {"hnsw.ef_search": max(self.ef, k), "hnsw.iterative_scan": "strict_order"})
+            for settings in ways:
                 self._local({**settings, "plan_cache_mode": "force_custom_plan"})
                 ask = f"{ASK} WHERE {' AND '.join(tests)} {ORDER}"
                 rows = self._run(ask, [text, *parameters, text, k]).fetchall()
