@@ -9,7 +9,23 @@ one line, and ``copy`` takes along what is there.
 from __future__ import annotations
 
 from .base import Store, VectorStore, copy
+from .faiss import FaissStore
+from .hnswlib import HnswlibStore
 from .memory import MemoryStore
+from .pgvector import PgVectorStore
 from .sqlite import SqliteStore
+from .sqlite_vec import SqliteVecStore
+from .usearch import UsearchStore
 
-__all__ = ["MemoryStore", "SqliteStore", "Store", "VectorStore", "copy"]
+__all__ = [
+    "FaissStore",
+    "HnswlibStore",
+    "MemoryStore",
+    "PgVectorStore",
+    "SqliteStore",
+    "SqliteVecStore",
+    "Store",
+    "UsearchStore",
+    "VectorStore",
+    "copy",
+]
