@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
+    from .store import MemoryStore, SqliteStore, VectorStore
     from .types import (
         Answer,
         Chunk,
@@ -54,12 +55,15 @@ _HOMES = {
     "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
+    "MemoryStore": "store",
     "Naive": "lexical.naive",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
     "SentencePack": "chunk",
+    "SqliteStore": "store",
     "TfIdf": "lexical.tfidf",
+    "VectorStore": "store",
     "checked_id": "types",
     "compare": "evaluate",
     "contextual_header": "chunk",
@@ -89,12 +93,15 @@ __all__ = [
     "Headings",
     "Hit",
     "Index",
+    "MemoryStore",
     "Naive",
     "Reranker",
     "Retriever",
     "Semantic",
     "SentencePack",
+    "SqliteStore",
     "TfIdf",
+    "VectorStore",
     "checked_id",
     "compare",
     "contextual_header",
