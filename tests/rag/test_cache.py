@@ -52,7 +52,7 @@ def test_what_is_kept_is_found_also_by_the_next_process(cache):
         found = other.get([*kept, key_of("unknown")])
         assert found.pop() is None and (other.hits, other.misses) == (1200, 1)
     assert all(np.array_equal(a, b) and a.dtype == np.float32 for a, b in zip(found, kept.values(), strict=True))
-    assert len(cache) == 1200 and cache.size() == 1200 * (16 + ROW)
+    assert cache.count() == 1200 and cache.size() == 1200 * (16 + ROW)
     assert cache.get([]) == []
 
 
@@ -120,7 +120,7 @@ def test_bad_vectors_are_refused_and_not_kept(cache):
             cache.put({key_of("x"): np.ones(shape, np.float32)})
     with pytest.raises(DTypeError, match="no embedder"):
         Cached("model", cache)
-    assert len(cache) == 0
+    assert cache.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,9 @@ def test_the_least_recently_used_make_room(tmp_path):
         cache.put({key_of("new"): np.ones(4), key_of("newer"): np.ones(4)})
         left = [i for i in range(5) if cache.get([key_of(i)])[0] is not None]
         assert left == [0, 2, 4] and cache.evicted == 2
-        assert len(cache) == 5 and cache.size() <= cache.max_bytes
+        assert cache.count() == 5 and cache.size() <= cache.max_bytes
         cache.put({key_of("huge"): np.ones(1000)})
-        assert len(cache) == 0  # what is larger than all of the room is not kept
+        assert cache.count() == 0  # what is larger than all of the room is not kept
 
 
 def test_bad_settings_and_files(tmp_path):
@@ -219,7 +219,7 @@ def test_two_processes_write_one_file(tmp_path):
         writer.stdout.close()
     with Cache(path) as cache:
         keys = [key_of(name, i, j) for name in "ab" for i in range(30) for j in range(20)]
-        assert all(row is not None for row in cache.get(keys)) and len(cache) == 1200
+        assert all(row is not None for row in cache.get(keys)) and cache.count() == 1200
 
 
 def test_threads_share_one_cache(cache):
@@ -233,7 +233,7 @@ def test_threads_share_one_cache(cache):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(cache) == cache.hits == 30
+    assert cache.count() == cache.hits == 30
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
@@ -250,7 +250,7 @@ def test_killed_while_writing_every_write_is_there_whole_or_not_at_all(tmp_path)
     writer.stdout.close()
     done = int(said[-1]) + 1 if said else 5
     with Cache(path) as cache:
-        rounds, rest = divmod(len(cache), 20)
+        rounds, rest = divmod(cache.count(), 20)
         assert rest == 0 and rounds in (done, done + 1)
         found = cache.get([key_of("a", i, j) for i in range(rounds) for j in range(20)])
         assert all(row is not None for row in found) and cache.damaged == 0

@@ -182,7 +182,8 @@ class Cache:
         with self._told(), self._lock:
             return int(self._file.execute(f"SELECT TOTAL(dim * 4 + {ROW}) FROM embeddings").fetchone()[0])
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """Return how many embeddings there are."""
         with self._told(), self._lock:
             return int(self._file.execute("SELECT COUNT(*) FROM embeddings").fetchone()[0])
 
