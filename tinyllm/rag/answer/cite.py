@@ -35,9 +35,7 @@ _CITED = re.compile(
     r"(?=[ \t]*(?:\[\d{1,6}\]|[).,;]*[ \t]*$))"
 )
 _BEFORE = re.compile(r"[\"\u201c\u201e\u00ab]([^\"\u201c\u201d\u00bb]+)[\"\u201d\u00bb][).,;]*[ \t]*$")
-_ADDED = re.compile(
-    r"^\.{3,} ?|(?<=[^\s.,;:'])[.,;:']+$"
-)  # around a quote by whoever quotes; after a space it is no end
+_OMITTED = re.compile(r"^\.{3,} ?")
 _BULLET = re.compile(r"^[ \t]*(?:[-*\u2022]|\d{1,3}[.)])[ \t]+")
 
 
@@ -142,7 +140,7 @@ class _Library:
         return self._folded[place]
 
     def look_up(self, claim: Claim) -> Citation:
-        quote = _ADDED.sub("", fold(claim.quote).text.strip(" '"))
+        quotes = _readings(fold(claim.quote).text)
         cited = claim.number - 1 if 1 <= claim.number <= self.shown else None
         name = self.chunks[cited].id if cited is not None else ""
 
@@ -151,14 +149,14 @@ class _Library:
             start = 0 if place is None else self.chunks[place].start
             return Citation(where, start + span[0], start + span[1], claim.quote, verdict, claim.text, claim.number)
 
-        if not claim.number or count_words(quote) < MIN_WORDS:
+        if not claim.number or count_words(quotes[-1]) < MIN_WORDS:
             return result("missing")
         places = [place for place in range(len(self.chunks)) if place != cited]
         for place in places if cited is None else [cited, *places]:
-            span = _find(self.folded(place), quote)
+            span = next((span for one in quotes if (span := _find(self.folded(place), one))), None)
             if span:
                 return result("supported" if place == cited else "misattributed", place, span)
-        return result("frankenquote" if self._patched(quote) else "fabricated")
+        return result("frankenquote" if self._patched(quotes[-1]) else "fabricated")
 
     def known(self, place: int) -> tuple[set[str], set[tuple[str, ...]]]:
         """Return the words of a source, and its runs of three."""
@@ -177,6 +175,17 @@ class _Library:
             if 4 * len({*words} & theirs) >= 3 * len({*words}):
                 return True
         return 2 * len(covered) >= len(words)
+
+
+def _readings(quote: str) -> list[str]:
+    """Return a folded quote, and then without the signs that whoever quotes may have put around it, one by one.
+
+    A sign with a space before it stays: what stood between the two may have been a number.
+    """
+    readings = [_OMITTED.sub("", quote.strip(" '"))]
+    while readings[-1][-1:] in (*".,;:'",) and readings[-1][-2:-1].strip():
+        readings.append(readings[-1][:-1])
+    return readings
 
 
 def _terms(folded: str) -> list[str]:
