@@ -14,54 +14,59 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
+    from .calibrate import Sigmoid
+    from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
+    from .diversify import MMR, distinct_documents, intra_list_similarity
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
+    from .fuse import RRF, Convex, Hybrid, hybrid
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
-    from .types import (
-        Answer,
-        Chunk,
-        Chunker,
-        Citation,
-        Document,
-        Embedder,
-        Hit,
-        Index,
-        Reranker,
-        Retriever,
-        checked_id,
-    )
+    from .pipeline import Pipeline
+    from .retrieve import Dense, Lexical
+    from .types import Answer, Chunk, Chunker, Citation, Document, Embedder, Hit, Index, Reranker, Retriever, checked_id
 
 _HOMES = {
+    "BM25": "lexical.bm25",
     "HNSW": "index",
     "IVF": "index",
-    "Flat": "index",
+    "MMR": "diversify",
+    "RRF": "fuse",
     "Answer": "types",
-    "BM25": "lexical.bm25",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
     "Collection": "evaluate",
+    "Convex": "fuse",
+    "Dense": "retrieve",
     "Document": "types",
     "Embedder": "types",
     "FixedTokens": "chunk",
+    "Flat": "index",
     "Headings": "chunk",
     "Hit": "types",
+    "Hybrid": "fuse",
     "Index": "types",
+    "Lexical": "retrieve",
     "Naive": "lexical.naive",
+    "Pipeline": "pipeline",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
     "SentencePack": "chunk",
+    "Sigmoid": "calibrate",
     "TfIdf": "lexical.tfidf",
+    "Whole": "chunk",
     "checked_id": "types",
     "compare": "evaluate",
     "contextual_header": "chunk",
+    "distinct_documents": "diversify",
     "each_step_improves_metrics": "evaluate",
     "grouped_split": "evaluate",
+    "hybrid": "fuse",
+    "intra_list_similarity": "diversify",
     "leak_report": "evaluate",
     "ndcg": "evaluate",
     "stem": "lexical.words",
@@ -72,29 +77,41 @@ __all__ = [
     "BM25",
     "HNSW",
     "IVF",
+    "MMR",
+    "RRF",
     "Answer",
     "Chunk",
     "Chunker",
     "Citation",
     "Collection",
+    "Convex",
+    "Dense",
     "Document",
     "Embedder",
     "FixedTokens",
     "Flat",
     "Headings",
     "Hit",
+    "Hybrid",
     "Index",
+    "Lexical",
     "Naive",
+    "Pipeline",
     "Reranker",
     "Retriever",
     "Semantic",
     "SentencePack",
+    "Sigmoid",
     "TfIdf",
+    "Whole",
     "checked_id",
     "compare",
     "contextual_header",
+    "distinct_documents",
     "each_step_improves_metrics",
     "grouped_split",
+    "hybrid",
+    "intra_list_similarity",
     "leak_report",
     "ndcg",
     "stem",

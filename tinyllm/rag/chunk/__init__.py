@@ -8,6 +8,7 @@ from .headings import Headings
 from .limit import Limit, count_words
 from .semantic import Semantic
 from .sentences import SentencePack
+from .whole import Whole
 
 __all__ = [
     "FixedTokens",
@@ -15,6 +16,7 @@ __all__ = [
     "Limit",
     "Semantic",
     "SentencePack",
+    "Whole",
     "contextual_header",
     "count_words",
 ]

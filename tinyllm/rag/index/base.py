@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...errors import DataError
 from ...kernels import Array
 from .file import pack_ids, read, unpack_ids, write
 from .rows import Rows, checked, checked_query
@@ -86,6 +87,17 @@ class VectorIndex(ABC):
         if x.ndim == 1:
             return [names[row] for row in rows.tolist()], scores
         return [[names[row] for row in line] for line in rows.tolist()], scores
+
+    def vectors(self, ids: Sequence[str]) -> Array:
+        """Return the vectors of ids as they are stored, float32 (N, D): of length 1 where the metric is the cosine.
+
+        Raises:
+            DataError: an id is not there.
+        """
+        lost = next((name for name in ids if name not in self._rows.row_of), None)
+        if lost is not None:
+            raise DataError(f"vectors: there is no id {lost!r} in this index", hint="`id in index` tells")
+        return self._rows.floats(np.array([self._rows.row_of[name] for name in ids], np.int64))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the index to one file, with a checksum.
