@@ -160,6 +160,15 @@ class Hit:
 class Citation:
     """A claim's proof: a quote, where it stands in which chunk's document, and whether it was found there.
 
+    Args:
+        chunk_id: where it was found; where it was not, what was cited, or "" if that is nothing.
+        start: where it begins in the document, in characters; 0 where it was not found.
+        end: where it ends.
+        quote: as it was given.
+        verdict: what came of looking for it.
+        claim: the statement that it is to prove.
+        number: of the source that was cited, from 1 in the order of the prompt; 0 for none.
+
     Example:
         >>> Citation("1:0-11", 0, 11, "Ducks swim.", "supported").verdict
         'supported'
@@ -170,11 +179,23 @@ class Citation:
     end: int
     quote: str
     verdict: Verdict
+    claim: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer with its citations; ``abstained`` says that nothing found was good enough to answer from.
+    """An answer with its citations.
+
+    Args:
+        text: to be read; it is not escaped for any terminal or page.
+        citations: one for each claim, and for each further source of it.
+        abstained: nothing that was found was good enough to answer from.
+        confidence: what the threshold of abstention was compared with, from 0 to 1.
+        sources: the passages that could be cited, in the order of the prompt; number 1 is the first.
+        left_out: chunk id -> why it is in no source.
+        stripped: kind of hidden character -> how many were taken out of the sources.
+        prompt: what the generator read; "" where none was asked.
 
     Example:
         >>> Answer("", abstained=True).citations
@@ -184,6 +205,11 @@ class Answer:
     text: str
     citations: tuple[Citation, ...] = ()
     abstained: bool = False
+    confidence: float = 0.0
+    sources: tuple[Chunk, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict, hash=False)
+    stripped: Mapping[str, int] = field(default_factory=dict, hash=False)
+    prompt: str = ""
 
 
 @runtime_checkable

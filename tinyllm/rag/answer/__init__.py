@@ -1,0 +1,1 @@
+"""Answers from what was found: packed into a prompt, guarded against what documents say, and every citation checked."""
