@@ -84,7 +84,8 @@ class VectorIndex(ABC):
         names = self._rows.ids
         if x.ndim == 1:
             return [names[row] for row in rows.tolist()], scores
-        return [[names[row] for row in line] for line in rows.tolist()], scores
+        found = list(map(names.__getitem__, rows.ravel().tolist()))
+        return [found[start : start + k] for start in range(0, len(found), k)], scores
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the index to one file, with a checksum.
