@@ -14,9 +14,23 @@ does not depend on the texts around it. No texts give an array (0, dim). What ch
 from __future__ import annotations
 
 from .bag import BagEncoder
+from .choose import embedder
 from .lsa import LSA
+from .minilm import MiniLMEmbedder, find_minilm
 from .pairs import Pairs
+from .remote import Remote
 from .trained import History, train_encoder
 from .transformer import TransformerEncoder
 
-__all__ = ["LSA", "BagEncoder", "History", "Pairs", "TransformerEncoder", "train_encoder"]
+__all__ = [
+    "LSA",
+    "BagEncoder",
+    "History",
+    "MiniLMEmbedder",
+    "Pairs",
+    "Remote",
+    "TransformerEncoder",
+    "embedder",
+    "find_minilm",
+    "train_encoder",
+]
