@@ -99,6 +99,7 @@ def measured(
     split: str = "dev",
     metric: str = "ndcg@10",
     *,
+    folds: int | None = None,
     alpha: float = 0.05,
     samples: int = 10_000,
     seed: int = 0,
@@ -114,8 +115,9 @@ def measured(
         collection: or its parts, as for ``ladder``.
         steps: as for ``ladder``, each a whole pipeline.
         classic: what the result is shown beside.
-        split: dev, or all for steps that learn nothing; never test, which is not for choosing.
+        split: dev, or all; never test, which is not for choosing.
         metric: what better means.
+        folds: with "all", as for ``ladder``; the chosen one then learns once more, from all queries.
         alpha: below which a corrected p-value counts.
         samples: of the sign flips.
         seed: of the parts and of the sign flips.
@@ -130,11 +132,11 @@ def measured(
     rungs = as_rungs([*steps, classic])
     if len(rungs) < 2:
         raise DataError("measured: no steps to choose from", hint="at least one")
-    part, train = chosen(collection, split, rungs, seed)
+    part, lessons = chosen(collection, split, rungs, folds, seed)
     decisions: list[Decision] = []
     best: tuple[Rung, Retriever, Scores] | None = None
     usual: Scores = {}
-    for rung, retriever, scores in run(part, rungs, metric, train, progress):
+    for rung, retriever, scores in run(part, rungs, metric, lessons, progress):
         if rung is rungs[-1]:
             usual = scores
         elif best is None:
@@ -151,4 +153,5 @@ def measured(
         raise DataError("measured: no steps to choose from", hint="at least one")
     title = f"{part.name}, {metric}: measured beside classic"
     beside = compare({rungs[-1].name: usual, best[0].name: best[2]}, title, alpha, samples, seed)
-    return Measured(best[0].name, best[1], tuple(decisions), beside)
+    retriever = best[0].build(part.documents, part) if best[0].learns and folds is not None else best[1]
+    return Measured(best[0].name, retriever, tuple(decisions), beside)

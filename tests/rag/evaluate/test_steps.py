@@ -134,6 +134,31 @@ def test_dense_judgments_are_purged():
     assert len(split["dev"].documents) == 40
 
 
+def test_in_folds_each_query_is_held_out_once():
+    collection, handed = made_up(), []
+
+    def build(documents, train):
+        handed.append(train)
+        return Cheat(train)
+
+    class Cheat:
+        """Knows by heart what it was trained on, and nothing else."""
+
+        def __init__(self, train):
+            by_text = {text: list(train.qrels[query]) for query, text in train.queries.items()}
+            self.rank = lambda text, k: [(name, 1.0) for name in by_text.get(text, ())]
+
+    report = ladder(collection, [Guess(["d0"]), Rung("cheat", build, learns=True)], split="all", folds=4, samples=10)
+    assert report.queries == 40 and report.steps[1].mean.value == 0 and len(handed) == 4
+    held = [collection.queries.keys() - train.queries.keys() for train in handed]
+    assert sorted(query for some in held for query in some) == sorted(collection.queries)
+    for train in handed:
+        assert not leak_report(train, collection.take(collection.queries.keys() - train.queries.keys())).leaks
+    for folds, split, words in ((1, "all", "folds=1"), (5, "dev", "folds=5 of split='dev'")):
+        with pytest.raises(ConfigError, match=words):
+            ladder(collection, [Rung("cheat", build, learns=True)], split=split, folds=folds)
+
+
 def test_looks_at_test_are_counted(tmp_path):
     path, collection = tmp_path / "looks.json", made_up()
     steps = [Guess(["d1"]), Rung("other", lambda documents, train: Guess(["d2"]), prediction="the same")]
@@ -233,6 +258,15 @@ def test_measured_keeps_what_helps_beside_classic():
     lines = str(chosen).splitlines()
     assert lines[0] == "guess: the first" and "another guess: +0.000 over guess (p = 1.0000), left out" in lines
     assert any("measured beside classic" in line for line in lines)
+    taught = []
+
+    def learned(documents, train):
+        taught.append(set(train.queries))
+        return right[0].build(documents, None)
+
+    steps = [Guess(["d1"]), Rung("learned", learned, learns=True)]
+    again = measured(collection, steps, words(name="usual"), split="all", folds=3, samples=500)
+    assert again.name == "learned" and len(taught) == 4 and taught[3] == set(collection.queries)
     with pytest.raises(ConfigError, match="not for choosing"):
         measured(collection, steps, words(name="usual"), split="test")
     with pytest.raises(DataError, match="no steps"):

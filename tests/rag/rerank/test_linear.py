@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tinyllm.rag.embed.lsa import LSA
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError, RangeError, ShapeError
+from tinyllm.rag.embed.lsa import LSA
 from tinyllm.rag.evaluate import evaluate, load
 from tinyllm.rag.evaluate.folds import cross_fit
 from tinyllm.rag.lexical.bm25 import BM25
@@ -18,6 +18,7 @@ from tinyllm.rag.types import Chunk
 
 TOY = load("toy")
 CHUNKS = [Chunk.cut(d, 0, len(d.text), header=d.title) for d in TOY.documents.values()]
+KNOWN = {query: text for query, text in TOY.queries.items() if query != "q12"}  # none of its words is in the corpus
 QUERY = "how can I tell that my loaf has risen enough"
 
 
@@ -163,7 +164,7 @@ def test_weights_find_what_matters():
     assert max(ltr.weights, key=ltr.weights.get) == "title"
     assert str(ltr).splitlines()[0].split() == ["title", f"{ltr.weights['title']:+.3f}"]
     run = {q: {hit.chunk.doc_id: hit.score for hit in ltr.search(text, 10)} for q, text in TOY.queries.items()}
-    assert evaluate(run, TOY.qrels, ["ndcg@10"])["ndcg@10"] > 0.98
+    assert evaluate(run, TOY.qrels, ["ndcg@10"])["ndcg@10"] > 0.98 * 11 / 12  # q12 trains nothing and counts
 
 
 def test_it_is_the_lowest_point(toy):
@@ -174,7 +175,7 @@ def test_it_is_the_lowest_point(toy):
 
     ltr = LinearLTR(toy, l2=0.05, steps=1500).fit(TOY.queries, TOY.qrels)
     x, grades = [], []
-    for query, text in TOY.queries.items():
+    for query, text in KNOWN.items():
         chunks = toy.candidates(text)
         grades.append(np.array([TOY.qrels[query].get(chunk.doc_id, 0) for chunk in chunks], float))
         x.append(standardized(toy.of(text, chunks)))
@@ -189,7 +190,7 @@ def test_only_allowed_documents_teach(toy):
     some = {name for name in TOY.documents if name not in relevant or name.startswith("b")}
     part = LinearLTR(toy, steps=5).fit(TOY.queries, TOY.qrels, some)
     everything = LinearLTR(toy, steps=5).fit(TOY.queries, TOY.qrels)
-    assert 0 < part.trained_on < everything.trained_on == len(TOY.queries)
+    assert 0 < part.trained_on < everything.trained_on == len(KNOWN)
     assert part.weights != everything.weights
     with pytest.raises(DataError, match="no query has a relevant candidate"):
         LinearLTR(toy).fit(TOY.queries, TOY.qrels, set())

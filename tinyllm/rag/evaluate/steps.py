@@ -11,9 +11,9 @@
     )
     assert each_step_improves_metrics(report)
 
-What was trained is measured on queries that training knows nothing of: the ladder parts the collection itself, or
-refuses parts that leak. Dev may be looked at as often as one likes. Test is looked at once, and since nobody can forget
-a figure, every look is written into a file (``looks.py``), which the report tells.
+What was trained is measured on queries that training knows nothing of: the ladder parts the collection itself, once or
+in folds, or refuses parts that leak. Dev may be looked at as often as one likes. Test is looked at once, and since
+nobody can forget a figure, every look is written into a file (``looks.py``), which the report tells.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from .splits import grouped_split, leak_report, purge
 
 Build = Callable[[Mapping[str, Document], Collection | None], Retriever]
 Scores = dict[str, float]  # query -> score
+Lessons = Sequence[tuple[Collection, Collection]]  # what is learned from, and what is measured after it
 UNCUT = 100  # documents asked for by a metric that looks at all of them
 SPLITS = ("train", "dev", "test")
 
@@ -73,6 +74,7 @@ def ladder(
     split: str = "dev",
     metric: str = "ndcg@10",
     *,
+    folds: int | None = None,
     record: str | PathLike[str] | None = None,
     alpha: float = 0.05,
     samples: int = 10_000,
@@ -84,8 +86,9 @@ def ladder(
     Args:
         collection: parted here by ``parts``, or parts made elsewhere: {"train": ..., "dev": ..., "test": ...}.
         steps: pipelines, empty or with the collection's documents in them, retrievers with a name, or rungs.
-        split: "dev", "test", "train", or "all" for every query, which nothing that learns may be measured on.
+        split: "dev", "test", "train", or "all" for every query.
         metric: such as "ndcg@10". Retrievers are asked for as many documents as it looks at, 100 if it looks at all.
+        folds: with "all": what learns is built so many times, and each time measured on queries it did not see.
         record: a JSON file that keeps who looked at what and was predicted; needed for test.
         alpha: below which a corrected p-value counts.
         samples: of the sign flips.
@@ -107,12 +110,12 @@ def ladder(
     rungs = as_rungs(steps)
     if split == "test" and record is None:
         raise ConfigError("ladder: test is looked at once, so each look is recorded", hint='record="looks.json"')
-    measured, train = chosen(collection, split, rungs, seed)
+    measured, lessons = chosen(collection, split, rungs, folds, seed)
     looks, seen = None if record is None else Looks(record), 0
     if looks is not None:
         predictions = {rung.name: rung.prediction for rung in rungs}
         seen = looks.begin(measured.name, split, metric, measured.queries.values(), predictions)
-    found = {rung.name: scores for rung, _, scores in run(measured, rungs, metric, train, progress)}
+    found = {rung.name: scores for rung, _, scores in run(measured, rungs, metric, lessons, progress)}
     title = f"{measured.name}, {metric}" + (f", look {seen + 1} at test" if split == "test" else "")
     told = {rung.name: rung.prediction for rung in rungs if rung.prediction is not None}
     report = compare(found, title, alpha, samples, seed, told)
@@ -130,24 +133,46 @@ def parts(collection: Collection, seed: int = 0) -> dict[str, Collection]:
     Raises:
         DataError: too few queries.
     """
-    try:
-        return grouped_split(collection, by="documents", seed=seed)
-    except DataError:
-        found = grouped_split(collection, by="queries", seed=seed)
+    found, dense = _parted(collection, {"train": 0.6, "dev": 0.2, "test": 0.2}, seed)
     held_out = collection.take([*found["dev"].queries, *found["test"].queries])
-    return {**found, "train": purge(found["train"], held_out)}
+    return {**found, "train": purge(found["train"], held_out)} if dense else found
+
+
+def in_folds(collection: Collection, folds: int = 5, seed: int = 0) -> list[tuple[Collection, Collection]]:
+    """Part a collection so that every query is held out once: pairs of what is learned from and what is held out.
+
+    Training gives nothing away, by the same means as ``parts``.
+
+    Raises:
+        ConfigError: fewer than two folds.
+        DataError: too few queries.
+    """
+    if folds < 2:
+        raise ConfigError(f"ladder: folds={folds}", hint="folds=5")
+    found, dense = _parted(collection, {f"fold {n}": 1 / folds for n in range(folds)}, seed)
+    pairs = []
+    for held_out in found.values():
+        train = collection.take(collection.queries.keys() - held_out.queries.keys())
+        pairs.append((purge(train, held_out) if dense else train, held_out))
+    return pairs
 
 
 def chosen(
-    collection: Collection | Mapping[str, Collection], split: str, rungs: Sequence[Rung], seed: int = 0
-) -> tuple[Collection, Collection | None]:
-    """Return what is measured on, and what may be learned from: None when nothing learns.
+    collection: Collection | Mapping[str, Collection],
+    split: str,
+    rungs: Sequence[Rung],
+    folds: int | None = None,
+    seed: int = 0,
+) -> tuple[Collection, Lessons]:
+    """Return what is measured on, and what may be learned from for which queries: nothing when nothing learns.
 
     Raises:
-        ConfigError: there is no such split.
+        ConfigError: there is no such split, or folds of another than all.
         DataError: something learns, and there is nothing to learn from or it gives away measured queries.
     """
     learner = next((rung.name for rung in rungs if rung.learns), None)
+    if folds is not None and split != "all":
+        raise ConfigError(f"ladder: folds={folds} of split={split!r}", hint='split="all"')
     if isinstance(collection, Collection):
         if split not in (*SPLITS, "all"):
             raise ConfigError(f"ladder: split={split!r}", hint="dev, test, train or all")
@@ -158,26 +183,30 @@ def chosen(
             raise ConfigError(f"ladder: split={split!r}", hint=" or ".join(found))
     measured = found[split]
     if learner is None:
-        return measured, None
-    if "train" not in found or split == "train":
+        return measured, ()
+    if folds is None and ("train" not in found or split == "train"):
         raise DataError(f"ladder: {learner!r} learns, and {split!r} leaves it nothing else to learn from",
-                        hint='split="dev"')  # fmt: skip
-    leaks = leak_report(found["train"], measured)
-    if leaks.leaks:
-        known = len(measured.queries) - len(leaks.clean)
-        raise DataError(f"ladder: {learner!r} learns, and train gives away {known} of {len(measured.queries)} queries",
-                        hint="parts(collection), or purge(train, dev)")  # fmt: skip
-    return measured, found["train"]
+                        hint='split="dev", or split="all" with folds=5')  # fmt: skip
+    lessons = [(found["train"], measured)] if folds is None else in_folds(measured, folds, seed)
+    for train, held_out in lessons:
+        leaks = leak_report(train, held_out)
+        if leaks.leaks:
+            known = len(held_out.queries) - len(leaks.clean)
+            raise DataError(
+                f"ladder: {learner!r} learns, and train gives away {known} of {len(held_out.queries)} queries",
+                hint="parts(collection), or purge(train, dev)",
+            )
+    return measured, lessons
 
 
 def run(
     collection: Collection,
     rungs: Sequence[Rung],
     metric: str = "ndcg@10",
-    train: Collection | None = None,
+    lessons: Lessons = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[tuple[Rung, Retriever, Scores]]:
-    """Build one rung after the other and yield it, its retriever, and its score for each query.
+    """Build one rung after the other and yield it, its retriever (the last fold's), and its score for each query.
 
     Raises:
         DataError: no queries, or a pipeline that holds other documents.
@@ -189,8 +218,11 @@ def run(
     for place, rung in enumerate(rungs):
         if progress is not None:
             progress(rung.name, place, len(rungs))
-        retriever = rung.build(collection.documents, train if rung.learns else None)
-        found = {query: [name for name, _ in _ranked(retriever, text, k)] for query, text in collection.queries.items()}
+        found: dict[str, list[str]] = {}
+        for train, held_out in lessons if rung.learns else ((None, collection),):
+            retriever = rung.build(collection.documents, train)
+            for query, text in held_out.queries.items():
+                found[query] = [name for name, _ in _ranked(retriever, text, k)]
         yield rung, retriever, collection.evaluate(found, [metric])[metric]
 
 
@@ -240,3 +272,11 @@ def _ranked(retriever: Any, query: str, k: int) -> list[tuple[str, float]]:
     if hasattr(retriever, "rank"):
         return retriever.rank(query, k)
     return best_documents(lambda count: retriever.search(query, count), k)
+
+
+def _parted(collection: Collection, shares: Mapping[str, float], seed: int) -> tuple[dict[str, Collection], bool]:
+    """Return the parts, and whether judgments are so dense that parts share relevant documents."""
+    try:
+        return grouped_split(collection, shares, by="documents", seed=seed), False
+    except DataError:
+        return grouped_split(collection, shares, by="queries", seed=seed), True

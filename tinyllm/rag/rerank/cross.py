@@ -159,11 +159,14 @@ class CrossEncoder:
         optimizer = Adam(model.parameters(), lr=self.lr)
         self.losses = []
         for _ in range(self.steps):
-            chosen = rng.permutation(len(lists))[: self.n_query]
-            drawn = [self._draw(*lists[i][1:], rng) for i in chosen.tolist()]  # (places, grades) of each query
-            texts = [(lists[i][0], [chunks[p] for p in places]) for i, (places, _) in zip(chosen, drawn, strict=True)]
+            texts, wanted = [], []
+            for i in rng.permutation(len(lists))[: self.n_query].tolist():
+                text, grades, hard = lists[i]
+                places = self._draw(grades, hard, rng)
+                texts.append((text, [chunks[place] for place in places]))
+                wanted.append(grades[places].astype(np.float64))
             optimizer.zero_grad()
-            loss = self._loss(model, texts, [grades for _, grades in drawn])
+            loss = self._loss(model, texts, wanted)
             loss.backward()
             optimizer.step()
             self.losses.append(loss.item())
@@ -185,14 +188,14 @@ class CrossEncoder:
                 scores[chosen] = _forward(self._model, [rows[place] for place in chosen]).data
         return scores
 
-    def _draw(self, grades: Array, hard: list[int], rng: np.random.Generator) -> tuple[list[int], Array]:
+    def _draw(self, grades: Array, hard: list[int], rng: np.random.Generator) -> list[int]:
         """Draw a query's list: up to half relevant, BM25's best of the others, and the rest at random."""
         half = self.n_list // 2
         places = rng.permutation(np.flatnonzero(grades))[:half].tolist()
         places += rng.permutation(np.array(hard, np.int64))[: (self.n_list - len(places)) // 2].tolist()
         others = rng.permutation(np.flatnonzero(grades == 0))[: 2 * self.n_list].tolist()
         places += [place for place in others if place not in places][: self.n_list - len(places)]
-        return places, grades[places].astype(np.float64)
+        return places
 
     def _loss(self, model: Scorer, texts: list[tuple[str, list[Chunk]]], grades: list[Array]) -> Tensor:
         flat = _forward(model, [self._pairs(query, chunk.full) for query, chunks in texts for chunk in chunks])

@@ -12,7 +12,7 @@ seen a judgment, so folds may share it; LSA has seen every chunk, though, and is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class Features:
 
     Args:
         embedder: whose cosine becomes the feature "dense"; none unless told.
-        words: a preset's name, or what turns a text into its words.
+        words: the preset that makes words of a text.
         depth: how many of BM25 and of LSA are candidates.
         seed: of LSA.
 
@@ -59,7 +59,7 @@ class Features:
         self,
         embedder: Embedder | None = None,
         *,
-        words: str | Callable[[str], list[str]] = "default",
+        words: str = "default",
         depth: int = 50,
         seed: int = 0,
     ) -> None:
@@ -69,7 +69,7 @@ class Features:
         lsa = tuple(f"lsa{dim}" for dim in LSA_DIMS)
         self.names = ("bm25", "title", "tfidf", *lsa, "coverage", "length", "feedback")
         self.names += ("dense",) if embedder is not None else ()
-        self._split = chosen(words) if isinstance(words, str) else words
+        self._words, self._split = words, chosen(words)
         self._bm25, self._title, self._tfidf = (kind(words=self._split) for kind in (BM25, BM25, TfIdf))
         self._lists = Postings()
         self._chunks: dict[str, Chunk] = {}
@@ -206,7 +206,7 @@ class Features:
         self._numbered[numbers] = np.arange(len(names))
         self._lengths = np.log1p(self._lists.sizes[numbers])
         try:
-            self._lsa: LSA | None = LSA(dim=max(LSA_DIMS), seed=self.seed).fit(texts)
+            self._lsa: LSA | None = LSA(max(LSA_DIMS), self.seed, self._words).fit(texts)
             vectors = self._lsa.embed(texts, "document")
         except DataError:  # a single text, or none with a word: there is no direction to speak of
             self._lsa, vectors = None, np.zeros((len(texts), 0), np.float32)
