@@ -31,8 +31,8 @@ _WORD = re.compile(rf"(?:(?![{_UNSPACED}])\w)+(?:['-](?:(?![{_UNSPACED}])\w)+)*"
 _TERM = re.compile(f"{_WORD.pattern}|{_SIGN.pattern}")
 _JOINING = frozenset("-\u2010\u2011'\u2019")  # between two letters these make one word of two
 _CITED = re.compile(
-    r"\[(?P<number>\d{1,6})\][ \t]*:?[ \t]*(?:[\"\u201c\u201e\u00ab](?P<quote>.+?)[\"\u201d\u00bb])?"
-    r"(?=[ \t]*(?:\[\d{1,6}\]|[).,;]*[ \t]*$))"
+    r"\[(?P<number>\d{1,6})\][ \t]*+:?[ \t]*+(?:[\"\u201c\u201e\u00ab](?P<quote>.{1,4000}?)[\"\u201d\u00bb])?"
+    r"(?=[ \t]*+(?:\[\d{1,6}\]|[).,;]*+[ \t]*+$))"
 )
 _BEFORE = re.compile(r"[\"\u201c\u201e\u00ab]([^\"\u201c\u201d\u00bb]+)[\"\u201d\u00bb][).,;]*[ \t]*$")
 _OMITTED = re.compile(r"^\.{3,} ?")

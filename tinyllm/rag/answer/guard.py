@@ -38,17 +38,17 @@ HIDDEN = (
 _HIDDEN = re.compile(HIDDEN)
 
 _NAMES = (
-    "s|unk|pad|mask|bos|eos|cls|sep|eot|eom|think|system|user|assistant|human|tool|source|sources|document|documents"
+    "s|sys|unk|pad|mask|bos|eos|cls|sep|eot|eom|think|system|user|assistant|human|tool|source|sources|document|documents"
     "|context|instruction|instructions|question|answer"
 )
-_TURN = (
-    r"[#*>\[(]*[ \t]*(?i:system|user|assistant|human|ai|model|developer|tool|function|instructions?|question|answer)"
-    r"[ \t]*[*\])]*[ \t]*(?::|\n|\Z)"
+_TURN = (  # every run is possessive: a line of spaces must not take the square of its length
+    r"[#*>\[(]*+[ \t]*+(?i:system|user|assistant|human|ai|model|developer|tool|function|instructions?|question|answer)"
+    r"[ \t]*+[*\])]*+[ \t]*+(?::|\n|\Z)"
 )
 _TOKEN = re.compile(
-    r"(?P<opening>[<\uff1c\ufe64](?=[|\uff5c]|<<|</?SYS>>|/?(?i:" + _NAMES + r"|[a-z]+(?:_[a-z0-9]+)+)>)"
-    r"|\[(?=/?(?:INST|SEP|CLS|PAD|MASK|UNK|BOS|EOS|[A-Z]+(?:_[A-Z]+)+|unused\d+)\]))"
-    r"|(?P<turn>^[ \t]*(?=" + _TURN + "))",
+    r"(?P<opening>[<\uff1c\ufe64](?=[|\uff5c]|<<|</?SYS>>|/?(?i:" + _NAMES + r"|[a-z]++(?:_[a-z0-9]++)++)>)"
+    r"|\[(?=/?(?:INST|SEP|CLS|PAD|MASK|UNK|BOS|EOS|[A-Z]++(?:_[A-Z]++)++|unused\d+)\]))"
+    r"|(?P<turn>^[ \t]*+(?=" + _TURN + "))",
     re.MULTILINE,
 )
 ESCAPE = r"(?<=[<\uff1c\ufe64\[])\\|(?<!\S)\\(?=" + _TURN + ")"  # the backslashes that ``escape`` adds
