@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .index import HNSW, IVF, Flat
+    from .ingest import Changes
     from .lexical.bm25 import BM25
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
@@ -45,6 +46,7 @@ _HOMES = {
     "BM25": "lexical.bm25",
     "Cache": "cache",
     "Cached": "cache",
+    "Changes": "ingest",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -82,6 +84,7 @@ __all__ = [
     "Answer",
     "Cache",
     "Cached",
+    "Changes",
     "Chunk",
     "Chunker",
     "Citation",
