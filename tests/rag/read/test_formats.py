@@ -92,6 +92,7 @@ def test_html():
         ("<textarea><p>no</p></textarea>a&shy;b 1 &lt 2", "file", "ab 1 < 2"),
         ("<DIV>A</DIV><Script>no</SCRIPT >b", "file", "A\n\nb"),
         ("<a<b>c", "file", "c"),
+        ("<table><tr><td>a</tr><tr><td>---</tr><tr><td># b", "file", "a\n\\---\n\\# b"),
         ("x</>y</ z>w<?php no ?>v", "file", "xywv"),
         ("<xmp><b></xmp>a", "file", "```\n<b>\n```\n\na"),
     ],
