@@ -222,6 +222,27 @@ def test_two_processes_write_one_file(tmp_path):
         assert all(row is not None for row in cache.get(keys)) and cache.count() == 1200
 
 
+def test_who_will_write_waits_before_reading(cache, monkeypatch):
+    """SQLite refuses a reader that wants to write when another has written since, and does so without waiting."""
+    number = Cache._next_use
+    monkeypatch.setattr(Cache, "_next_use", lambda self: (number(self), time.sleep(0.05))[0])
+    failed = []
+
+    def work(other, name):
+        try:
+            other.put({key_of(name): np.ones(4)})
+        except CheckpointError as error:
+            failed.append(error)
+
+    with Cache(cache.path) as other:
+        threads = [threading.Thread(target=work, args=pair) for pair in ((cache, "a"), (other, "b"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failed == [] and cache.count() == other.count() == 2
+
+
 def test_threads_share_one_cache(cache):
     def work(name):
         for i in range(10):

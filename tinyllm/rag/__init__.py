@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from .fuse import RRF, Convex, Hybrid, hybrid
     from .index import HNSW, IVF, Flat
+    from .ingest import Changes
     from .lexical.bm25 import BM25
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
@@ -47,6 +48,7 @@ _HOMES = {
     "BagEncoder": "embed",
     "Cache": "cache",
     "Cached": "cache",
+    "Changes": "ingest",
     "Chunk": "types",
     "Chunker": "types",
     "Citation": "types",
@@ -109,6 +111,7 @@ __all__ = [
     "BagEncoder",
     "Cache",
     "Cached",
+    "Changes",
     "Chunk",
     "Chunker",
     "Citation",

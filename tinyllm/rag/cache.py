@@ -34,7 +34,7 @@ _AT_ONCE = 500  # rows asked for in one statement; old SQLites take 999 values
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS embeddings (
-    key BLOB PRIMARY KEY, dim INTEGER, dtype TEXT, vec BLOB, crc INTEGER, used_at INTEGER) WITHOUT ROWID;
+    key BLOB PRIMARY KEY, dim INTEGER, dtype TEXT, vec BLOB, crc INTEGER, used_at INTEGER);
 CREATE INDEX IF NOT EXISTS embeddings_by_use ON embeddings (used_at, dim);
 CREATE TABLE IF NOT EXISTS documents (
     doc_sha BLOB, chunker_sha BLOB, chunks TEXT, crc INTEGER, PRIMARY KEY (doc_sha, chunker_sha)) WITHOUT ROWID;

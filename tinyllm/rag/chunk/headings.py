@@ -77,7 +77,7 @@ def stretches(text: str) -> list[Stretch]:
 
 
 def markdown_headings(text: str) -> tuple[list[tuple[Span, str, int]], list[Span]]:
-    r"""Find headings, each with its span, title and level, and fenced blocks; a fence that nothing closes ends the text.
+    r"""Find headings, each with its span, title and level, and fenced blocks; one that nothing closes ends the text.
 
     Example:
         >>> markdown_headings("# Ducks\n~~~\n# no\n~~~")
