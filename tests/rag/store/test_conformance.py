@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import tempfile
@@ -26,6 +27,8 @@ from tinyllm.rag.store import (
     VectorStore,
     copy,
 )
+from tinyllm.rag.store.template import ServiceStore
+from tinyllm.rag.store.where import matches
 from tinyllm.rag.types import Chunk
 
 DIM = 4
@@ -87,6 +90,55 @@ def pgvector(tmp_path, request, indexed=False):
     return make
 
 
+def service(*_):
+    """The template for managed services, and a service: JSON in, JSON out, twelve records at a time."""
+    rows, state = {}, {}
+
+    def call(operation, data):
+        data = json.loads(json.dumps(data))
+        return json.loads(json.dumps(globals()[f"service_{operation}"](rows, state, **data)))
+
+    return lambda embedder="e", dim=DIM: ServiceStore(call, embedder, dim, batch=12)
+
+
+def service_open(rows, state, **asked):
+    return state or state.update(asked) or state
+
+
+def service_upsert(held, state, rows):
+    assert len(rows) <= 12
+    for row in rows:
+        name = row["chunk"]["id"]
+        state["place"] = state.get("place", 0) + 1
+        held[name] = {**row, "place": held[name]["place"] if name in held else state["place"]}
+    return {}
+
+
+def service_delete(rows, state, ids):
+    for name in ids:
+        rows.pop(name, None)
+    return {}
+
+
+def service_query(rows, state, vector, k, where):
+    live = [row for row in rows.values() if matches(row["chunk"]["doc_id"], row["meta"], where)]
+    scored = [{**row, "score": float(np.dot(vector, row["vector"]))} for row in live]
+    return {"rows": sorted(scored, key=lambda row: (-row["score"], row["place"]))[:k]}
+
+
+def service_fetch(rows, state, ids):
+    assert len(ids) <= 12
+    return {"rows": [rows[name] for name in ids if name in rows]}
+
+
+def service_list(rows, state, doc_id):
+    return {"ids": [name for name, row in rows.items() if doc_id in (None, row["chunk"]["doc_id"])]}
+
+
+def service_count(rows, state):
+    return {"count": len(rows)}
+
+
 def faiss(tmp_path, *_):
     pytest.importorskip("faiss", reason="faiss-cpu is not installed")
     return lambda embedder="e", dim=DIM: FaissStore(tmp_path / "store.db", embedder, dim)
@@ -113,6 +165,7 @@ MAKERS = {
     "memory": memory,
     "memory-hnsw": lambda *_: memory(index=HNSW(M=4, ef_construction=20, ef=32)),
     "sqlite": sqlite,
+    "template": service,
     "faiss": faiss,
     "hnswlib": hnswlib,
     "usearch": usearch,
