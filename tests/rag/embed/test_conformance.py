@@ -13,7 +13,7 @@ import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError
-from tinyllm.rag.embed import LSA
+from tinyllm.rag.embed import LSA, MiniLMEmbedder, Remote
 from tinyllm.rag.types import Embedder
 
 CORPUS = [
@@ -24,7 +24,7 @@ CORPUS = [
     "The boundary layer of a plate is thin where the flow is fast.",
     "東京の空気 and flour, in one sentence.",
 ]
-TEXTS = ["flour for the bread", "lift and drag of a wing", "air", *CORPUS[:3], "bread " * 300, "東京", "x\x00y \ud800"]
+TEXTS = ["flour for the bread", "lift and drag of a wing", "air", *CORPUS[:3], "bread " * 30, "東京", "x\x00y \ud800"]
 
 
 @cache
@@ -32,8 +32,33 @@ def lsa(**settings):
     return LSA(**{"dim": 6, **settings}).fit(CORPUS)
 
 
-MAKERS = {"lsa": lsa}
-OTHERS = {"lsa": [lambda: lsa(dim=5), lambda: lsa(seed=1), lambda: lsa(words="bm25s"), lambda: LSA(6).fit(CORPUS[1:])]}
+@cache
+def minilm():
+    try:
+        return MiniLMEmbedder()
+    except DataError as error:
+        pytest.skip(error.message)
+
+
+def triples(texts):
+    """A service of the test: how often each three letters occur, spread over 50 numbers."""
+    x = np.zeros((len(texts), 50))
+    for row, text in zip(x, texts, strict=True):
+        for i in range(len(text)):
+            row[sum(map(ord, text[i : i + 3])) % 50] += 1
+    return x.tolist()
+
+
+@cache
+def remote(**settings):
+    return Remote(triples, **{"id": "triples", "dim": 50, "batch": 4, **settings})
+
+
+MAKERS = {"lsa": lsa, "minilm": minilm, "remote": remote}
+OTHERS = {
+    "lsa": [lambda: lsa(dim=5), lambda: lsa(seed=1), lambda: lsa(words="bm25s"), lambda: LSA(6).fit(CORPUS[1:])],
+    "remote": [lambda: remote(id="triples-2"), lambda: remote(dim=49), lambda: remote(max_tokens=9, count=len)],
+}
 every_embedder = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 

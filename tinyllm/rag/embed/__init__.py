@@ -11,6 +11,9 @@ does not depend on the texts around it. No texts give an array (0, dim). What ch
 
 from __future__ import annotations
 
+from .choose import embedder
 from .lsa import LSA
+from .minilm import MiniLMEmbedder, find_minilm
+from .remote import Remote
 
-__all__ = ["LSA"]
+__all__ = ["LSA", "MiniLMEmbedder", "Remote", "embedder", "find_minilm"]
