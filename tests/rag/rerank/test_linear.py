@@ -171,17 +171,17 @@ def test_it_is_the_lowest_point(toy):
     """A convex valley: fitted long enough, the gradient is nothing."""
     from tinyllm.autograd import Tensor
     from tinyllm.rag.rerank.linear import objective
-    from tinyllm.rag.rerank.listnet import padded
+    from tinyllm.rag.rerank.listnet import gains, padded
 
     ltr = LinearLTR(toy, l2=0.05, steps=1500).fit(TOY.queries, TOY.qrels)
-    x, grades = [], []
+    x, wanted = [], []
     for query, text in KNOWN.items():
         chunks = toy.candidates(text)
-        grades.append(np.array([TOY.qrels[query].get(chunk.doc_id, 0) for chunk in chunks], float))
+        wanted.append(gains([TOY.qrels[query].get(chunk.doc_id, 0) for chunk in chunks]))
         x.append(standardized(toy.of(text, chunks)))
     w = Tensor(np.array(list(ltr.weights.values())), requires_grad=True)
     filled, real = padded(x)
-    objective(w, filled, padded(grades)[0], real, 0.05).backward()
+    objective(w, filled, padded(wanted)[0], real, 0.05).backward()
     assert np.abs(w.grad).max() < 1e-3
 
 

@@ -26,7 +26,7 @@ from ...nn import Linear, Module
 from ...nn.optim import Adam
 from ..lexical.bm25 import BM25
 from ..types import Chunk
-from .listnet import listnet, padded
+from .listnet import gains, listnet, padded
 from .pairs import KINDS, UNKNOWN, Pairs
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -164,7 +164,7 @@ class CrossEncoder:
                 text, grades, hard = lists[i]
                 places = self._draw(grades, hard, rng)
                 texts.append((text, [chunks[place] for place in places]))
-                wanted.append(grades[places].astype(np.float64))
+                wanted.append(gains(grades[places]))
             optimizer.zero_grad()
             loss = self._loss(model, texts, wanted)
             loss.backward()
@@ -197,11 +197,11 @@ class CrossEncoder:
         places += [place for place in others if place not in places][: self.n_list - len(places)]
         return places
 
-    def _loss(self, model: Scorer, texts: list[tuple[str, list[Chunk]]], grades: list[Array]) -> Tensor:
+    def _loss(self, model: Scorer, texts: list[tuple[str, list[Chunk]]], gain: list[Array]) -> Tensor:
         flat = _forward(model, [self._pairs(query, chunk.full) for query, chunks in texts for chunk in chunks])
         if self.loss == "pointwise":
-            return binary(flat, (np.concatenate(grades) > 0).astype(np.float32))
-        wanted, real = padded(grades)
+            return binary(flat, (np.concatenate(gain) > 0).astype(np.float32))
+        wanted, real = padded(gain)
         places = np.cumsum(real).reshape(real.shape) - 1  # where in the flat list each one stands
         return listnet(flat.take(np.where(real, places, 0)), wanted, real)
 

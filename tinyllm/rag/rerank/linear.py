@@ -25,7 +25,7 @@ from ...errors import ConfigError, DataError, RangeError
 from ...nn.optim import Adam
 from ..types import Chunk, Embedder, Hit
 from .features import Features, standardized
-from .listnet import listnet, padded
+from .listnet import gains, listnet, padded
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -100,18 +100,18 @@ class LinearLTR:
         Raises:
             DataError: no query has a relevant candidate.
         """
-        matrices, grades = [], []
+        matrices, gain = [], []
         for query, text in queries.items():
             judged = qrels.get(query, {})
             chunks = [c for c in self.features.candidates(text) if documents is None or c.doc_id in documents]
-            wanted = np.array([max(0, judged.get(chunk.doc_id, 0)) for chunk in chunks], np.float64)
+            wanted = gains([judged.get(chunk.doc_id, 0) for chunk in chunks])
             if wanted.any():
                 matrices.append(standardized(self.features.of(text, chunks)))
-                grades.append(wanted)
+                gain.append(wanted)
         if not matrices:
             raise DataError("LinearLTR: no query has a relevant candidate", hint="judged queries, after add(chunks)")
         x, real = padded(matrices)  # (Q, N, F)
-        wanted, _ = padded(grades)
+        wanted, _ = padded(gain)
         w = Tensor(np.zeros(x.shape[-1]), requires_grad=True)
         optimizer = Adam([w], lr=self.lr)
         for _ in range(self.steps):
@@ -161,9 +161,9 @@ class LinearLTR:
         ]
 
 
-def objective(w: Tensor, x: Array, grades: Array, real: Array, l2: float) -> Tensor:
+def objective(w: Tensor, x: Array, gain: Array, real: Array, l2: float) -> Tensor:
     """Return what is made small: ListNet's loss of the scores x w, and l2 times the square of w.
 
-    Shapes: w (F,), x (Q, N, F), grades and real (Q, N).
+    Shapes: w (F,), x (Q, N, F), gain and real (Q, N).
     """
-    return listnet((w * x).sum(axis=-1), grades, real) + (w * w).sum() * l2
+    return listnet((w * x).sum(axis=-1), gain, real) + (w * w).sum() * l2
