@@ -77,6 +77,7 @@ class BagEncoder(Encoder):
             raise ConfigError("BagEncoder.of: the stems are none, or one comes twice", hint="each stem once")
         encoder = cls(rows.shape[1], words)
         encoder.vocabulary, encoder.table = places, rows
+        encoder.lr = cls.lr / 10  # these vectors mean something already: what is far from them is worse first
         return encoder
 
     @classmethod

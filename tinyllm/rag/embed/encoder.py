@@ -46,7 +46,7 @@ class Encoder(ABC):
         ConfigError: a dim below 1, or another preset.
     """
 
-    lr: ClassVar[float]  # what training takes unless told otherwise
+    lr: float  # what training takes unless told otherwise
     warmup: ClassVar[int]  # steps until the learning rate is reached
 
     def __init__(self, dim: int, words: str = "default", seed: int = 0) -> None:
