@@ -47,6 +47,9 @@ COMMANDS = {
         "tokens train": "learn a vocabulary from texts of your own",
         "tokens compress": "compare encodings over files or languages",
     },
+    "Retrieval": {
+        "rag": "search texts, answer from them with citations, measure each step",
+    },
     "This machine": {
         "data": "list or fetch published vocabularies and texts",
         "info": "show versions, threads, BLAS, kernels and caches",
@@ -77,6 +80,13 @@ WITHIN = {
         "learn bundle": "join what you wrote into one file that needs NumPy only",
         "learn export-progress": "print what has passed, as JSON",
         "learn dev": "hold lessons to the course's own rules (for authors)",
+    },
+    "rag": {
+        "rag index": "make a folder of texts ready: passages, vectors, words",
+        "rag search": "show the passages that fit, and what each stage said",
+        "rag ask": "answer from the passages, every citation checked",
+        "rag eval": "measure one pipeline on questions with known answers",
+        "rag ladder": "add one stage at a time, and see whether it helped",
     },
 }
 NAMES = [name for group in COMMANDS.values() for name in group]

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
+    from .library import Library
     from .pipeline import Pipeline
     from .presets import classic, measured
     from .retrieve import Dense, Lexical
+    from .rungs import named_rungs
     from .store import MemoryStore, SqliteStore, VectorStore
     from .types import Answer, Chunk, Chunker, Citation, Document, Embedder, Hit, Index, Reranker, Retriever, checked_id
 
@@ -66,6 +68,7 @@ _HOMES = {
     "IVF": "index",
     "Index": "types",
     "Lexical": "retrieve",
+    "Library": "library",
     "MMR": "diversify",
     "MemoryStore": "store",
     "Naive": "lexical.naive",
@@ -95,6 +98,7 @@ _HOMES = {
     "ladder": "evaluate",
     "leak_report": "evaluate",
     "measured": "presets",
+    "named_rungs": "rungs",
     "ndcg": "evaluate",
     "stem": "lexical.words",
     "train_encoder": "embed",
@@ -127,6 +131,7 @@ __all__ = [
     "Hybrid",
     "Index",
     "Lexical",
+    "Library",
     "MemoryStore",
     "Naive",
     "Pairs",
@@ -154,6 +159,7 @@ __all__ = [
     "ladder",
     "leak_report",
     "measured",
+    "named_rungs",
     "ndcg",
     "stem",
     "train_encoder",

@@ -121,6 +121,20 @@ class Lexical(_OfChunks):
         self.index: TextIndex = _empty(BM25() if index is None else index)
         super().__init__(type(self.index).__name__.lower() if name is None else name)
 
+    @classmethod
+    def over(cls, chunks: Sequence[Chunk], index: BM25, name: str | None = None) -> Lexical:
+        """Return a retriever over an index that holds these chunks already, such as one that was loaded from a file.
+
+        Raises:
+            DataError: the index holds other chunks.
+        """
+        made = cls(BM25(), type(index).__name__.lower() if name is None else name)
+        made._chunks = made._checked(chunks)
+        if len(index) != len(made._chunks) or not all(chunk_id in index for chunk_id in made._chunks):
+            raise DataError(f"{made.name}: the index holds other chunks than these", hint="add them to an empty one")
+        made.index = index
+        return made
+
     def add(self, chunks: Sequence[Chunk]) -> None:
         """Add chunks, header and text; a BM25 index weighs the header as a title.
 

@@ -28,8 +28,11 @@ def contextual_header(document: Document, section: tuple[str, ...] = (), start: 
         'Animals | Pets > Cats | 50%'
     """
     position = f"{100 * start // max(len(document.text), 1)}%" if start else ""
-    parts = (document.title, " > ".join((*document.section, *section)), position)
-    return " | ".join(" ".join(part.split()) for part in parts if part.strip())
+    path = [" ".join(part.split()) for part in (*document.section, *section)]
+    title = " ".join(document.title.split())
+    if path[:1] == [title]:  # a text that begins with its title as a heading says it once
+        path = path[1:]
+    return " | ".join(part for part in (title, " > ".join(part for part in path if part), position) if part)
 
 
 def fitted_header(header: str, limit: Limit) -> str:

@@ -218,12 +218,18 @@ def run(
     for place, rung in enumerate(rungs):
         if progress is not None:
             progress(rung.name, place, len(rungs))
-        found: dict[str, list[str]] = {}
-        for train, held_out in lessons if rung.learns else ((None, collection),):
-            retriever = rung.build(collection.documents, train)
-            for query, text in held_out.queries.items():
-                found[query] = [name for name, _ in _ranked(retriever, text, k)]
+        retriever, found = ranked(collection, rung, k, lessons)
         yield rung, retriever, collection.evaluate(found, [metric])[metric]
+
+
+def ranked(collection: Collection, rung: Rung, k: int, lessons: Lessons = ()) -> tuple[Retriever, dict[str, list[str]]]:
+    """Build a rung and return its retriever (the last fold's), and query -> its k best documents, best first."""
+    found: dict[str, list[str]] = {}
+    for train, held_out in lessons if rung.learns else ((None, collection),):
+        retriever = rung.build(collection.documents, train)
+        for query, text in held_out.queries.items():
+            found[query] = [name for name, _ in _ranked(retriever, text, k)]
+    return retriever, found
 
 
 def mean(scores: Scores) -> float:

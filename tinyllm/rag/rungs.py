@@ -1,0 +1,148 @@
+"""The rungs of the usual ladder, by name, for whole documents: what each adds to the one before, and nothing else.
+
+    report = ladder(cranfield, named_rungs(["substring", "bm25", "lsa", "ltr"]), split="all", folds=5)
+
+    substring   how often the query's words occur, anywhere in a text
+    tfidf       rare words weigh more, long texts less
+    bm25        and a word repeated counts less each time
+    lsa         vectors of words that occur together, made of these very documents
+    minilm      vectors by a published model; any other embedder under its own name
+    rrf         BM25 and the vectors, fused by their ranks
+    convex      the same, fused by their scores; the share is learned
+    ltr         a weight for each of ten features, learned
+    mmr         what convex found, diversified: not better by relevance, and not meant to be
+
+"rrf", "convex" and "mmr" take LSA's vectors unless an embedder is given; "ltr" has LSA in it, and takes an embedder's
+cosine as one more feature. "rrf-lsa", "rrf-minilm" and so on say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import ConfigError, nearest
+from .chunk import Whole
+from .diversify import MMR
+from .embed.lsa import LSA
+from .evaluate.collections import Collection
+from .evaluate.steps import Rung
+from .fuse import DEPTH, RRF, Convex
+from .lexical.bm25 import BM25
+from .lexical.naive import Naive
+from .lexical.tfidf import TfIdf
+from .pipeline import Pipeline
+from .rerank.features import Features
+from .rerank.linear import LinearLTR
+from .retrieve import Dense, Lexical
+from .types import Document, Embedder, Retriever
+
+Documents = Mapping[str, Document]
+LEXICAL: dict[str, Callable[[], Any]] = {"substring": Naive, "tfidf": TfIdf, "bm25": BM25}
+BOTH = ("rrf", "convex", "mmr", "ltr")
+NAMES = (*LEXICAL, "lsa", "minilm", *BOTH)
+
+
+def named_rungs(names: Iterable[str], embedder: Embedder | None = None, dim: int = 200) -> list[Rung]:
+    """Return rungs for ``ladder``.
+
+    Args:
+        names: of the table above, from the bottom to the top; "rrf-lsa" is "rrf" without the embedder.
+        embedder: "minilm", and the vectors of "rrf", "convex", "mmr" and "ltr" where they are not of LSA.
+        dim: of LSA.
+
+    Raises:
+        ConfigError: there is no such rung, or it needs an embedder and there is none.
+
+    Example:
+        >>> from tinyllm.rag.evaluate import ladder, load
+        >>> report = ladder(load("toy"), named_rungs(["substring", "bm25"]), split="all", samples=100)
+        >>> [step.name for step in report.steps]
+        ['substring', 'bm25']
+    """
+    corpus = _Corpus(embedder, dim)
+    made = []
+    for name in names:
+        kind, _, which = name.partition("-")
+        if kind not in NAMES or which not in ("", "lsa", "minilm") or (which and kind not in BOTH):
+            raise ConfigError(f"rungs: there is no rung {name!r}", hint=nearest(name, NAMES) or ", ".join(NAMES))
+        dense = which != "lsa" and (embedder is not None or which == "minilm" or kind == "minilm")
+        if dense and embedder is None:
+            raise ConfigError(f"rungs: {name} needs an embedder", hint="named_rungs(names, MiniLMEmbedder())")
+        made.append(Rung(name, corpus.builder(kind, dense), learns=kind in ("convex", "mmr", "ltr")))
+    return made
+
+
+class _Corpus:
+    """Indexes of the documents that were asked for last: rungs share them, and so do the folds of one rung."""
+
+    def __init__(self, embedder: Embedder | None, dim: int) -> None:
+        self.embedder, self.dim = embedder, dim
+        self._documents: Documents = {}
+        self._held: dict[str, Any] = {}
+
+    def builder(self, kind: str, dense: bool) -> Callable[[Documents, Collection | None], Retriever]:
+        """Return what builds one rung."""
+
+        def build(documents: Documents, train: Collection | None) -> Retriever:
+            if documents is not self._documents:
+                self._documents, self._held = documents, {}
+            if kind in LEXICAL:
+                return self._lexical(kind)
+            if kind in ("lsa", "minilm"):
+                return self._dense(kind)
+            if kind == "ltr":
+                return self._linear(dense, train)
+            return self._fused(kind, "minilm" if dense else "lsa", train)
+
+        return build
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self._held:
+            self._held[name] = make()
+        return self._held[name]
+
+    def _chunks(self) -> Any:
+        return self._once("chunks", lambda: [c for d in self._documents.values() for c in Whole().split(d)])
+
+    def _lexical(self, kind: str) -> Any:
+        return self._once(kind, lambda: _filled(Lexical(LEXICAL[kind](), kind), self._chunks()))
+
+    def _dense(self, kind: str) -> Any:
+        def make() -> Any:
+            if kind == "minilm":
+                assert self.embedder is not None
+                return _filled(Dense(self.embedder, name=kind), self._chunks())
+            lsa = LSA(self.dim).fit([chunk.full for chunk in self._chunks()])
+            return _filled(Dense(lsa, name=kind), self._chunks())
+
+        return self._once(kind, make)
+
+    def _fused(self, kind: str, vectors: str, train: Collection | None) -> Retriever:
+        words, meaning = self._lexical("bm25"), self._dense(vectors)
+        if kind == "rrf":
+            return Pipeline(Whole(), [words, meaning], fuse=RRF(), name=kind)
+        assert train is not None
+        lists = {
+            query: [retriever.search(text, DEPTH) for retriever in (words, meaning)]
+            for query, text in train.queries.items()
+        }
+        fuse = Convex.fit(lists, train.qrels)
+        return Pipeline(Whole(), [words, meaning], fuse=fuse, diversify=MMR() if kind == "mmr" else None, name=kind)
+
+    def _linear(self, dense: bool, train: Collection | None) -> Retriever:
+        def make() -> Features:
+            features = Features(self.embedder if dense else None)
+            features.add(
+                self._chunks(), self._dense("minilm").vectors([c.id for c in self._chunks()]) if dense else None
+            )
+            return features
+
+        assert train is not None
+        features = self._once(f"features {dense}", make)
+        return LinearLTR(features).fit(train.queries, train.qrels, train.documents)
+
+
+def _filled(retriever: Any, chunks: Any) -> Any:
+    retriever.add(chunks)
+    return retriever
