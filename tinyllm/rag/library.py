@@ -251,7 +251,7 @@ def _chosen(name: str) -> tuple[str, str]:
 def _chunker(name: str, max_tokens: int | None, counter: Embedder | None) -> Chunker:
     """Return what cuts: tokens are counted by an embedder that has a limit, else words and signs are."""
     limited = counter is not None and counter.max_tokens is not None
-    longest = max_tokens if limited else max_tokens or MAX_TOKENS
+    longest = MAX_TOKENS if max_tokens is None and not limited else max_tokens
     return CHUNKERS[name](max_tokens=longest, embedder=counter if limited else None, header=contextual_header)
 
 
