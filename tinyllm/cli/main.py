@@ -48,7 +48,7 @@ COMMANDS = {
         "tokens compress": "compare encodings over files or languages",
     },
     "Retrieval": {
-        "rag": "search texts, answer from them with citations, measure each step",
+        "rag": "search texts, answer with citations, measure each step",
     },
     "This machine": {
         "data": "list or fetch published vocabularies and texts",

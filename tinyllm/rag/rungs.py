@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..errors import ConfigError, nearest
+from ..errors import ConfigError, DataError, nearest
 from .chunk import Whole
 from .diversify import MMR
 from .embed.lsa import LSA
@@ -110,8 +110,7 @@ class _Corpus:
 
     def _dense(self, kind: str) -> Any:
         def make() -> Any:
-            if kind == "minilm":
-                assert self.embedder is not None
+            if self.embedder is not None and kind == "minilm":
                 return _filled(Dense(self.embedder, name=kind), self._chunks())
             lsa = LSA(self.dim).fit([chunk.full for chunk in self._chunks()])
             return _filled(Dense(lsa, name=kind), self._chunks())
@@ -122,12 +121,12 @@ class _Corpus:
         words, meaning = self._lexical("bm25"), self._dense(vectors)
         if kind == "rrf":
             return Pipeline(Whole(), [words, meaning], fuse=RRF(), name=kind)
-        assert train is not None
+        learned = _taught(kind, train)
         lists = {
             query: [retriever.search(text, DEPTH) for retriever in (words, meaning)]
-            for query, text in train.queries.items()
+            for query, text in learned.queries.items()
         }
-        fuse = Convex.fit(lists, train.qrels)
+        fuse = Convex.fit(lists, learned.qrels)
         return Pipeline(Whole(), [words, meaning], fuse=fuse, diversify=MMR() if kind == "mmr" else None, name=kind)
 
     def _linear(self, dense: bool, train: Collection | None) -> Retriever:
@@ -138,11 +137,17 @@ class _Corpus:
             )
             return features
 
-        assert train is not None
+        learned = _taught("ltr", train)
         features = self._once(f"features {dense}", make)
-        return LinearLTR(features).fit(train.queries, train.qrels, train.documents)
+        return LinearLTR(features).fit(learned.queries, learned.qrels, learned.documents)
 
 
 def _filled(retriever: Any, chunks: Any) -> Any:
     retriever.add(chunks)
     return retriever
+
+
+def _taught(name: str, train: Collection | None) -> Collection:
+    if train is None:
+        raise DataError(f"{name} learns, and there is nothing to learn from", hint='ladder(..., split="dev")')
+    return train

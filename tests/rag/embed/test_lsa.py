@@ -76,8 +76,16 @@ def test_the_id_knows_corpus_and_settings(lsa):
     assert len(ids) == 8 and LSA(dim=8).fit(TEXTS).id == lsa.id
 
 
+def test_a_single_text_is_a_corpus():
+    for texts in (["a duck swims"], ["a duck swims", "a duck swims"]):
+        lsa = LSA(dim=8).fit(texts)
+        assert lsa.dim == 1
+        near = lsa.embed(["ducks", "the duck swam", "stars"]) @ lsa.embed(texts).T
+        assert np.allclose(near[:2], 1, atol=1e-6) and not near[2].any()
+
+
 def test_what_it_cannot_learn_from():
-    for texts in ([], [""], ["the of", "a"], ["duck"], ["duck", "duck"]):
+    for texts in ([], [""], ["the of", "a"]):
         with pytest.raises(DataError, match="LSA"):
             LSA().fit(texts)
     with pytest.raises(DataError, match="one string"):

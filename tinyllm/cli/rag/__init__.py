@@ -11,7 +11,7 @@ from ..screen import Screen
 EXAMPLES = """\
   tinyllm rag index notes/ && tinyllm rag search libraries/notes "how do ducks swim"
   tinyllm rag ask libraries/notes "How do ducks swim?"
-  tinyllm rag ladder cranfield --plot ladder.svg
+  tinyllm rag ladder cranfield
 """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cache, check, learn, onward, pictures, reload, sampling, slope, tokens
+from . import cache, check, learn, onward, pictures, questions, reload, sampling, slope, tokens
 from .stop import Stop, Tour
 
 STOPS = [
@@ -14,6 +14,7 @@ STOPS = [
     sampling.STOP,
     cache.STOP,
     reload.STOP,
+    questions.STOP,
     onward.STOP,
 ]
 

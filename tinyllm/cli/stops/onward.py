@@ -12,6 +12,7 @@ def visit(tour: Tour) -> None:
         (f"tinyllm explore {tour.folder}", "see it at work in the browser"),
         ("tinyllm train FILE", "train on a text of yours"),
         ("tinyllm train --preset shakespeare-cpu", "nanoGPT's CPU model, at twice its learning rate"),
+        ("tinyllm rag index FOLDER", "make texts of yours ready for questions"),
         ("tinyllm info", "what runs underneath"),
     ]
     if tour.run is None:

@@ -88,7 +88,7 @@ class LSA:
         """Learn from a corpus, all of it at once, and return self.
 
         Raises:
-            DataError: there are no texts, or no two texts differ in any word.
+            DataError: there is not a single word in the texts.
         """
         taken = checked_texts(texts)
         counted = [Counter(self._words(text)) for text in taken]
@@ -98,11 +98,11 @@ class LSA:
                 columns.setdefault(word, len(columns))
         df = Counter(word for text in counted for word in text)
         idf = np.log(len(taken) / np.array([df[word] for word in columns], np.float64))
+        if not idf.any():  # one text, or the same one again: nothing is rare, so all words weigh alike
+            idf = np.ones(len(columns))
         rows = weighted(counted, columns, idf)
         if not rows[2].any():
-            raise DataError(
-                f"LSA: {len(taken)} texts without a word that sets one apart", hint="fit(texts), two or more"
-            )
+            raise DataError(f"LSA: there is no word in {len(taken)} texts", hint="fit(texts), with words in them")
         with _little(rows):
             _, strengths, directions = randomized_svd(rows, len(columns), self.settings["dim"], self.settings["seed"])
         self.strengths, self._directions = strengths, directions.astype(np.float32)
