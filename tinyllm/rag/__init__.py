@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
+    from .embed import LSA, MiniLMEmbedder, Remote, embedder, find_minilm
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "HNSW": "index",
     "IVF": "index",
+    "LSA": "embed",
     "Flat": "index",
     "Answer": "types",
     "BM25": "lexical.bm25",
@@ -51,7 +53,9 @@ _HOMES = {
     "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
+    "MiniLMEmbedder": "embed",
     "Naive": "lexical.naive",
+    "Remote": "embed",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
@@ -61,6 +65,8 @@ _HOMES = {
     "compare": "evaluate",
     "contextual_header": "chunk",
     "each_step_improves_metrics": "evaluate",
+    "embedder": "embed",
+    "find_minilm": "embed",
     "grouped_split": "evaluate",
     "leak_report": "evaluate",
     "ndcg": "evaluate",
@@ -72,6 +78,7 @@ __all__ = [
     "BM25",
     "HNSW",
     "IVF",
+    "LSA",
     "Answer",
     "Chunk",
     "Chunker",
@@ -84,7 +91,9 @@ __all__ = [
     "Headings",
     "Hit",
     "Index",
+    "MiniLMEmbedder",
     "Naive",
+    "Remote",
     "Reranker",
     "Retriever",
     "Semantic",
@@ -94,6 +103,8 @@ __all__ = [
     "compare",
     "contextual_header",
     "each_step_improves_metrics",
+    "embedder",
+    "find_minilm",
     "grouped_split",
     "leak_report",
     "ndcg",
