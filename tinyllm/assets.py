@@ -49,6 +49,13 @@ class Asset:
         """Tell whether these are the bytes that were published."""
         return len(data) == self.size and hashlib.sha256(data).hexdigest() == self.sha256
 
+    def is_whole_at(self, path: Path) -> bool:
+        """Tell whether a file is the one that was published, without having it in memory."""
+        if not path.is_file() or path.stat().st_size != self.size:
+            return False
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
+
 
 @dataclass(frozen=True)
 class ModelAsset:
@@ -293,7 +300,7 @@ def find_model(name: str) -> Path | None:
     model = known_model(name)
     for place in (*places(), cache_folder()):
         if all((place / file.path).is_file() for file in model.files):
-            altered = [file for file in model.files if not _is_whole(place / file.path, file)]
+            altered = [file for file in model.files if not file.is_whole_at(place / file.path)]
             if not altered:
                 return place / model.path
             if place != cache_folder():  # what is in the cache can be fetched again
@@ -320,17 +327,9 @@ def fetch_model(name: str, progress: Callable[[Asset, int, int], object] | None 
     if (found := find_model(name)) is not None:
         return found
     for file in known_model(name).files:
-        if not _is_whole(cache_folder() / file.path, file):
+        if not file.is_whole_at(cache_folder() / file.path):
             _store(file, progress)
     return cache_folder() / known_model(name).path
-
-
-def _is_whole(path: Path, asset: Asset) -> bool:
-    """Tell whether a file is the one that was published, without having it in memory."""
-    if not path.is_file() or path.stat().st_size != asset.size:
-        return False
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == asset.sha256
 
 
 def _store(asset: Asset, progress: Callable[[Asset, int, int], object] | None) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError
-from tinyllm.rag.embed import LSA, BagEncoder, Pairs, TransformerEncoder
+from tinyllm.rag.embed import LSA, BagEncoder, MiniLMEmbedder, Pairs, Remote, TransformerEncoder
 from tinyllm.rag.types import Embedder
 
 CORPUS = [
@@ -24,12 +24,34 @@ CORPUS = [
     "The boundary layer of a plate is thin where the flow is fast.",
     "東京の空気 and flour, in one sentence.",
 ]
-TEXTS = ["flour for the bread", "lift and drag of a wing", "air", *CORPUS[:3], "bread " * 300, "東京", "x\x00y \ud800"]
+TEXTS = ["flour for the bread", "lift and drag of a wing", "air", *CORPUS[:3], "bread " * 30, "東京", "x\x00y \ud800"]
 
 
 @cache
 def lsa(**settings):
     return LSA(**{"dim": 6, **settings}).fit(CORPUS)
+
+
+@cache
+def minilm():
+    try:
+        return MiniLMEmbedder()
+    except DataError as error:
+        pytest.skip(error.message)
+
+
+def triples(texts):
+    """A service of the test: how often each three letters occur, spread over 50 numbers."""
+    x = np.zeros((len(texts), 50))
+    for row, text in zip(x, texts, strict=True):
+        for i in range(len(text)):
+            row[sum(map(ord, text[i : i + 3])) % 50] += 1
+    return x.tolist()
+
+
+@cache
+def remote(**settings):
+    return Remote(triples, **{"id": "triples", "dim": 50, "batch": 4, **settings})
 
 
 @cache
@@ -49,9 +71,10 @@ def pairs(corpus):
     return Pairs([text[: len(text) // 2] for text in texts], texts, [(n,) for n in range(len(texts))])
 
 
-MAKERS = {"lsa": lsa, "bag": bag, "transformer": transformer}
+MAKERS = {"lsa": lsa, "minilm": minilm, "remote": remote, "bag": bag, "transformer": transformer}
 OTHERS = {
     "lsa": [lambda: lsa(dim=5), lambda: lsa(seed=1), lambda: lsa(words="bm25s"), lambda: LSA(6).fit(CORPUS[1:])],
+    "remote": [lambda: remote(id="triples-2"), lambda: remote(dim=49), lambda: remote(max_tokens=9, count=len)],
     "bag": [lambda: bag(dim=5), lambda: bag(seed=1), lambda: bag(words="bm25s"), lambda: bag(5)],
     "transformer": [
         lambda: transformer(layers=2),

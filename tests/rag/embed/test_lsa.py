@@ -116,3 +116,21 @@ def test_a_damaged_file_is_refused(lsa, tmp_path):
         LSA.load(path)
     with pytest.raises(CheckpointError, match="cannot read the embedder"):
         LSA.load(tmp_path / "nowhere")
+
+
+def test_the_directions_are_those_of_the_exact_svd(lsa):
+    """Principal angles: the cosines between what randomized and exact directions span."""
+    words = list(lsa._columns)
+    index = TfIdf()
+    index.add([str(n) for n in range(len(TEXTS))], TEXTS)
+    dense = np.zeros((len(TEXTS), len(words)))
+    for column, word in enumerate(words):
+        ids, cosines = index.search([word], k=len(TEXTS))  # of one word, the cosine is its weight in the row
+        dense[[int(i) for i in ids], column] = cosines
+    _, s, exact = np.linalg.svd(dense, full_matrices=False)
+    assert 0.99 < (lsa.strengths**2).sum() / (s[:8] ** 2).sum() < 1  # the values fall by a hundredth each: no gap at 8
+    np.testing.assert_allclose(lsa.strengths[:2], s[:2], rtol=1e-3)
+    most = LSA(dim=24).fit(TEXTS)  # with 10 more directions that is all there are
+    np.testing.assert_allclose(most.strengths, s[:24], rtol=1e-6)
+    cosines = np.linalg.svd(most._directions.T.astype(np.float64) @ exact[:24].T, compute_uv=False)
+    assert cosines.min() > 1 - 1e-6

@@ -1,9 +1,9 @@
 """Embedders: texts in, vectors out, such that the cosine of two vectors says how much their texts have in common.
 
     LSA                 which words occur together in your own texts; nothing to download
+    MiniLMEmbedder      all-MiniLM-L6-v2, a published model, run by our own encoder
     BagEncoder          a vector for each stem, trained here: titles find their texts, or queries what answers them
     TransformerEncoder  the same training for a small transformer
-    MiniLMEmbedder      all-MiniLM-L6-v2, a published model, run by our own encoder
     Remote              any service, handed in as a function
     embedder            chooses among them, and says why
 
@@ -14,9 +14,23 @@ does not depend on the texts around it. No texts give an array (0, dim). What ch
 from __future__ import annotations
 
 from .bag import BagEncoder
+from .choose import embedder
 from .lsa import LSA
+from .minilm import MiniLMEmbedder, find_minilm
 from .pairs import Pairs
+from .remote import Remote
 from .trained import History, train_encoder
 from .transformer import TransformerEncoder
 
-__all__ = ["LSA", "BagEncoder", "History", "Pairs", "TransformerEncoder", "train_encoder"]
+__all__ = [
+    "LSA",
+    "BagEncoder",
+    "History",
+    "MiniLMEmbedder",
+    "Pairs",
+    "Remote",
+    "TransformerEncoder",
+    "embedder",
+    "find_minilm",
+    "train_encoder",
+]

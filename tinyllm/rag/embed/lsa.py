@@ -16,13 +16,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 
 from ...errors import ConfigError, DataError
-from ...kernels import Array
+from ...kernels import Array, without_loading
 from ...kernels.sparse import Sparse, sparse_dot
 from ..index.file import pack_ids, read, unpack_ids, write
 from ..lexical.tfidf import weigh
@@ -30,6 +31,8 @@ from ..lexical.words import chosen
 from ..types import Kind
 from .door import checked_texts, unit
 from .svd import randomized_svd
+
+FEW = 5000  # words of texts: NumPy has multiplied them by the time that Numba is loaded
 
 
 class LSA:
@@ -100,7 +103,8 @@ class LSA:
             raise DataError(
                 f"LSA: {len(taken)} texts without a word that sets one apart", hint="fit(texts), two or more"
             )
-        _, strengths, directions = randomized_svd(rows, len(columns), self.settings["dim"], self.settings["seed"])
+        with _little(rows):
+            _, strengths, directions = randomized_svd(rows, len(columns), self.settings["dim"], self.settings["seed"])
         self.strengths, self._directions = strengths, directions.astype(np.float32)
         self._columns, self._idf, self._corpus = columns, idf, digest(taken)
         return self
@@ -108,7 +112,8 @@ class LSA:
     def embed(self, texts: Sequence[str], kind: Kind = "document") -> Array:
         """Return a vector of each text, float32 (N, dim): of length 1, or 0 where no word of it is known.
 
-        Documents and queries are treated alike.
+        Documents and queries are treated alike. Few texts are left to NumPy while Numba is not loaded, so a vector may
+        differ in its last digit from the one that the same text has among many.
 
         Raises:
             ConfigError: ``fit`` comes first; or kind is neither "document" nor "query".
@@ -118,7 +123,8 @@ class LSA:
         if not self._corpus:
             raise ConfigError("LSA: knows no word before it has read a corpus", hint="LSA().fit(texts)")
         rows = weighted([Counter(self._words(text)) for text in taken], self._columns, self._idf)
-        return unit(sparse_dot(rows, self._directions))
+        with _little(rows):
+            return unit(sparse_dot(rows, self._directions))
 
     def stems(self) -> tuple[list[str], Array]:
         """Return the words it knows, and what each adds to a text's vector: its direction times its idf, (V, dim)."""
@@ -161,6 +167,11 @@ class LSA:
         made._columns = {word: column for column, word in enumerate(unpack_ids(arrays["words"]))}
         made._idf, made._directions = arrays["idf"], arrays["directions"]
         return made
+
+
+def _little(rows: Sparse) -> AbstractContextManager[None]:
+    """Spare a little work the loading of Numba."""
+    return without_loading() if rows[2].size <= FEW else nullcontext()
 
 
 def weighted(counted: Sequence[Counter[str]], columns: dict[str, int], idf: Array) -> Sparse:
