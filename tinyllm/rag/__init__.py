@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
-    from .embed import BagEncoder, Pairs, TransformerEncoder, train_encoder
+    from .embed import (
+        LSA,
+        BagEncoder,
+        MiniLMEmbedder,
+        Pairs,
+        Remote,
+        TransformerEncoder,
+        embedder,
+        find_minilm,
+        train_encoder,
+    )
     from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
@@ -39,6 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "HNSW": "index",
     "IVF": "index",
+    "LSA": "embed",
     "Flat": "index",
     "Answer": "types",
     "BM25": "lexical.bm25",
@@ -53,8 +64,10 @@ _HOMES = {
     "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
+    "MiniLMEmbedder": "embed",
     "Naive": "lexical.naive",
     "Pairs": "embed",
+    "Remote": "embed",
     "Reranker": "types",
     "Retriever": "types",
     "Semantic": "chunk",
@@ -65,6 +78,8 @@ _HOMES = {
     "compare": "evaluate",
     "contextual_header": "chunk",
     "each_step_improves_metrics": "evaluate",
+    "embedder": "embed",
+    "find_minilm": "embed",
     "grouped_split": "evaluate",
     "leak_report": "evaluate",
     "ndcg": "evaluate",
@@ -77,6 +92,7 @@ __all__ = [
     "BM25",
     "HNSW",
     "IVF",
+    "LSA",
     "Answer",
     "BagEncoder",
     "Chunk",
@@ -90,8 +106,10 @@ __all__ = [
     "Headings",
     "Hit",
     "Index",
+    "MiniLMEmbedder",
     "Naive",
     "Pairs",
+    "Remote",
     "Reranker",
     "Retriever",
     "Semantic",
@@ -102,6 +120,8 @@ __all__ = [
     "compare",
     "contextual_header",
     "each_step_improves_metrics",
+    "embedder",
+    "find_minilm",
     "grouped_split",
     "leak_report",
     "ndcg",

@@ -13,6 +13,7 @@ import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError
+from tinyllm.kernels.threads import use_threads
 from tinyllm.rag.embed import LSA, BagEncoder, MiniLMEmbedder, Pairs, Remote, TransformerEncoder
 from tinyllm.rag.types import Embedder
 
@@ -89,7 +90,7 @@ every_embedder = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 @pytest.fixture(autouse=True)
 def numpy_kernels():
-    with kernels.use("numpy"):
+    with kernels.use("numpy"), use_threads(1):  # two threads of BLAS would wait for each other where others work, too
         yield
 
 

@@ -12,6 +12,7 @@ import pytest
 from tinyllm import kernels
 from tinyllm.assets import Asset
 from tinyllm.errors import DataError
+from tinyllm.kernels.threads import use_threads
 from tinyllm.models.minilm import MiniLM
 from tinyllm.rag.embed import MiniLMEmbedder, embedder, find_minilm, minilm
 
@@ -109,7 +110,7 @@ def test_with_the_weights_it_is_the_model_of_their_folder():
     except DataError as error:
         pytest.skip(error.message)
     texts = ["", "a duck", "[SEP] is not special", "\u6771\u4eac"]
-    with kernels.use("numpy"):
+    with kernels.use("numpy"), use_threads(1):
         np.testing.assert_array_equal(ours.embed(texts), MiniLM(ours.folder).embed(texts))
         assert ours.cut == [0, 0, 0, 0]
         ours.embed(["duck " * 260])

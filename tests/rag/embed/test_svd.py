@@ -7,12 +7,13 @@ import pytest
 
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, ShapeError
+from tinyllm.kernels.threads import use_threads
 from tinyllm.rag.embed.svd import randomized_svd
 
 
 @pytest.fixture(autouse=True)
 def numpy_kernels():
-    with kernels.use("numpy"):
+    with kernels.use("numpy"), use_threads(1):  # two threads of BLAS would wait for each other where others work, too
         yield
 
 
