@@ -34,23 +34,6 @@ def lsa(**settings):
 
 
 @cache
-def bag(corpus=6, **settings):
-    return BagEncoder(**{"dim": 16, **settings}).fit(pairs(corpus), pairs(corpus), epochs=1)
-
-
-@cache
-def transformer(corpus=6, **settings):
-    encoder = TransformerEncoder(**{"dim": 8, "layers": 1, "heads": 2, "min_count": 1, **settings})
-    return encoder.fit(pairs(corpus), pairs(corpus), epochs=1)
-
-
-def pairs(corpus):
-    """A text's first half as the query for all of it."""
-    texts = CORPUS[-corpus:]
-    return Pairs([text[: len(text) // 2] for text in texts], texts, [(n,) for n in range(len(texts))])
-
-
-@cache
 def minilm():
     try:
         return MiniLMEmbedder()
@@ -72,10 +55,27 @@ def remote(**settings):
     return Remote(triples, **{"id": "triples", "dim": 50, "batch": 4, **settings})
 
 
+@cache
+def bag(corpus=6, **settings):
+    return BagEncoder(**{"dim": 16, **settings}).fit(pairs(corpus), pairs(corpus), epochs=1)
+
+
+@cache
+def transformer(corpus=6, **settings):
+    encoder = TransformerEncoder(**{"dim": 8, "layers": 1, "heads": 2, "min_count": 1, **settings})
+    return encoder.fit(pairs(corpus), pairs(corpus), epochs=1)
+
+
+def pairs(corpus):
+    """A text's first half as the query for all of it."""
+    texts = CORPUS[-corpus:]
+    return Pairs([text[: len(text) // 2] for text in texts], texts, [(n,) for n in range(len(texts))])
+
+
 MAKERS = {"lsa": lsa, "minilm": minilm, "remote": remote, "bag": bag, "transformer": transformer}
 OTHERS = {
-    "remote": [lambda: remote(id="triples-2"), lambda: remote(dim=49), lambda: remote(max_tokens=9, count=len)],
     "lsa": [lambda: lsa(dim=5), lambda: lsa(seed=1), lambda: lsa(words="bm25s"), lambda: LSA(6).fit(CORPUS[1:])],
+    "remote": [lambda: remote(id="triples-2"), lambda: remote(dim=49), lambda: remote(max_tokens=9, count=len)],
     "bag": [lambda: bag(dim=5), lambda: bag(seed=1), lambda: bag(words="bm25s"), lambda: bag(5)],
     "transformer": [
         lambda: transformer(layers=2),

@@ -1,9 +1,9 @@
 """Embedders: texts in, vectors out, such that the cosine of two vectors says how much their texts have in common.
 
     LSA                 which words occur together in your own texts; nothing to download
+    MiniLMEmbedder      all-MiniLM-L6-v2, a published model, run by our own encoder
     BagEncoder          a vector for each stem, trained here: titles find their texts, or queries what answers them
     TransformerEncoder  the same training for a small transformer
-    MiniLMEmbedder      all-MiniLM-L6-v2, a published model, run by our own encoder
     Remote              any service, handed in as a function
     embedder            chooses among them, and says why
 

@@ -51,7 +51,7 @@ class TransformerEncoder(Encoder):
 
     def __init__(
         self,
-        dim: int = 128,
+        dim: int = 64,
         layers: int = 2,
         heads: int = 4,
         max_tokens: int = 128,
