@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import ConfigError, DataError
-from tinyllm.rag import RRF, Convex, hybrid
-from tinyllm.rag.fuse import Only, min_max
+from tinyllm.rag import RRF, Collection, Convex, Document, Lexical, Naive, Whole, hybrid
+from tinyllm.rag.fuse import Only, lists_for, min_max
 from tinyllm.rag.types import Chunk, Hit
 
 
@@ -164,6 +164,18 @@ def test_hybrid_takes_the_best_on_dev_and_says_so():
     assert alone.fuse == Only(0) and alone.why.startswith(
         "first alone: mrr@10 1.000 on 1 dev"
     )  # the simplest of equals
+
+
+def test_a_purged_document_is_no_example_of_a_miss():
+    documents = {name: Document(name, f"duck {name}") for name in ("one", "two", "three")}
+    whole = Collection("made up", documents, {"q": "duck"}, {"q": {"one": 1}})
+    kept = Collection("purged", {n: documents[n] for n in ("one", "three")}, {"q": "duck"}, {"q": {"one": 1}})
+    words = Lexical(Naive())
+    words.add([chunk for document in documents.values() for chunk in Whole().split(document)])
+    for part, expected in ((whole, ["one", "two", "three"]), (kept, ["one", "three"])):
+        ((first, second),) = lists_for([words, words], part).values()
+        assert [hit.chunk.doc_id for hit in first] == [hit.chunk.doc_id for hit in second] == expected
+    assert len(lists_for([words], whole, depth=2)["q"][0]) == 2
 
 
 def test_bad_input():
