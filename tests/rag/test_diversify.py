@@ -82,11 +82,10 @@ def test_a_copy_waits():
 
 
 def test_logits_without_a_sigmoid_press_the_others_together():
-    """One logit of 9 hides that the others are between a half and a tenth."""
-    logits, vectors = [9.0, 0.0, -2.2, -9.0], [[1, 0, 0], [0, 1, 0], [0, 0.6, 0.8], [0, 0, 1]]
-    assert order(MMR(0.7)(hits(logits), vectors, 3)) == [0, 1, 2]
-    shares = MMR(0.7, Sigmoid())(hits(logits), vectors, 3)
-    assert shares[1].score == pytest.approx(0.7 * (0.5 - Sigmoid()([-9.0])[0]) / np.ptp(Sigmoid()(logits)))
+    """A logit of 9 makes 1 and -1 look alike, though the one means .73 and the other .27."""
+    found, vectors = hits([9.0, 1.0, -1.0, -3.0]), [[1, 0, 0], [0.5, 0.75**0.5, 0], [0, 0, 1], [0, 0, -1]]
+    assert order(MMR(0.7)(found, vectors, 2)) == [0, 2]
+    assert order(MMR(0.7, Sigmoid())(found, vectors, 2)) == [0, 1]
 
 
 def test_sigmoid_is_fitted(rng):

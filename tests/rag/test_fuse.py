@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tinyllm.errors import ConfigError, DataError
-from tinyllm.rag import RRF, Convex, hybrid
-from tinyllm.rag.fuse import Only, min_max
+from tinyllm.rag import RRF, Collection, Convex, Document, Lexical, Naive, Whole, hybrid
+from tinyllm.rag.fuse import Only, lists_for, min_max
 from tinyllm.rag.types import Chunk, Hit
 
 
@@ -76,6 +77,25 @@ def test_ties_go_by_the_first_list_then_by_the_second():
     assert order(Convex(0.5)([hits({"a": 2.0, "b": 1.0}), hits({"b": 9.0, "a": 3.0})], 2)) == ["a", "b"]
 
 
+def test_true_ties_are_ties_whatever_the_order_of_the_sum():
+    """Two chunks with the same three ranks, in another order: added up in turn, their sums differ in the last bit."""
+
+    def added(ranks):
+        return sum(1 / (60 + rank) for rank in ranks)
+
+    triples = itertools.permutations(range(1, 9), 3)
+    ranks = next((a, b, c) for a, b, c in triples if a < c and added((a, b, c)) < added((c, a, b)))
+
+    def list_with(one, other):
+        names = [f"filler {n}" for n in range(8)]
+        names[one - 1], names[other - 1] = "one", "other"
+        return ranked(names)
+
+    turned = (ranks[2], ranks[0], ranks[1])
+    fused = {h.chunk.id: h for h in RRF()([list_with(a, b) for a, b in zip(ranks, turned, strict=True)], 20)}
+    assert fused["one"].score == fused["other"].score and fused["one"].rank < fused["other"].rank
+
+
 def test_weights():
     first, second = ranked(["a", "b"]), ranked(["b", "a"])
     assert order(RRF(weights=[1, 2])([first, second], 2)) == ["b", "a"]
@@ -113,6 +133,7 @@ def test_a_constant_list_says_nothing():
     assert [hit.score for hit in Convex(0.5)([hits({"a": 7.0}), []], 3)] == [0]  # a single hit is constant as well
 
 
+@example([1.7e308, -1.7e308, 0.0])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=6))
 def test_min_max_stays_within(values):
     scaled = min_max(values)
@@ -164,6 +185,18 @@ def test_hybrid_takes_the_best_on_dev_and_says_so():
     assert alone.fuse == Only(0) and alone.why.startswith(
         "first alone: mrr@10 1.000 on 1 dev"
     )  # the simplest of equals
+
+
+def test_a_purged_document_is_no_example_of_a_miss():
+    documents = {name: Document(name, f"duck {name}") for name in ("one", "two", "three")}
+    whole = Collection("made up", documents, {"q": "duck"}, {"q": {"one": 1}})
+    kept = Collection("purged", {n: documents[n] for n in ("one", "three")}, {"q": "duck"}, {"q": {"one": 1}})
+    words = Lexical(Naive())
+    words.add([chunk for document in documents.values() for chunk in Whole().split(document)])
+    for part, expected in ((whole, ["one", "two", "three"]), (kept, ["one", "three"])):
+        ((first, second),) = lists_for([words, words], part).values()
+        assert [hit.chunk.doc_id for hit in first] == [hit.chunk.doc_id for hit in second] == expected
+    assert len(lists_for([words], whole, depth=2)["q"][0]) == 2
 
 
 def test_bad_input():

@@ -95,6 +95,17 @@ def test_chunks_are_asked_for_until_the_documents_are_enough():
     assert ranked[0][1] == rag.search("duck pond", 1)[0].score
 
 
+def test_a_document_scores_as_its_best_chunk():
+    rag = Pipeline(SentencePack(6), [Lexical()])
+    rag.add(
+        [Document("1", "A duck, a duck. One duck in the rain. No bird."), Document("2", "One duck and three cats.")]
+    )
+    hits = rag.search("duck", 10)
+    assert len([hit for hit in hits if hit.chunk.doc_id == "1"]) == 2
+    best = {name: max(hit.score for hit in hits if hit.chunk.doc_id == name) for name in "12"}
+    assert dict(rag.rank("duck", 2)) == best
+
+
 def test_a_blank_document_is_there_and_never_found():
     rag = Pipeline(Whole(), [Lexical()])
     rag.add([Document("blank", " \n"), DOCUMENTS[0]])

@@ -12,6 +12,7 @@ from tinyllm import kernels
 from tinyllm.errors import CheckpointError, ConfigError, DataError
 from tinyllm.rag import BM25, Document, Lexical, Naive, Pipeline, Whole, each_step_improves_metrics
 from tinyllm.rag.evaluate import Collection, Looks, Rung, ladder, leak_report, load, parts
+from tinyllm.rag.evaluate.steps import in_folds
 from tinyllm.rag.presets import classic, measured
 
 TOY = load("toy")
@@ -132,6 +133,9 @@ def test_dense_judgments_are_purged():
     assert "d0" not in split["train"].documents
     assert not leak_report(split["train"], split["dev"]).leaks and not leak_report(split["train"], split["test"]).leaks
     assert len(split["dev"].documents) == 40
+    pairs = in_folds(dense, 4)
+    assert len(pairs) == 4 and all("d0" not in train.documents for train, _ in pairs)
+    assert not any(leak_report(train, held_out).leaks for train, held_out in pairs)
 
 
 def test_in_folds_each_query_is_held_out_once():
@@ -248,10 +252,13 @@ def test_classic_has_its_stages():
 def test_measured_keeps_what_helps_beside_classic():
     collection = made_up(60)
     right = [Rung("bm25", lambda documents, train: filled(words(), documents))]
-    steps = [Guess(["d1"], "guess"), Guess(["d2"], "another guess"), *right, Guess(["d3"], "a fancy stage")]
+    lucky = Guess([], "lucky")  # right about six more of sixty: p = 2/64, not enough for one of four decisions
+    lucky.rank = lambda text, k: [(f"d{n}", 1.0) for n in range(1, 8) if f"thing{n}" == text.split()[-1]]
+    guesses = [Guess(["d1"], "guess"), Guess(["d2"], "another guess"), lucky]
+    steps = [*guesses, *right, Guess(["d3"], "a fancy stage")]
     chosen = measured(collection, steps, classic(Letters(), chunker=Whole()), split="all", samples=500)
-    assert chosen.name == "bm25" and [one.kept for one in chosen.decisions] == [True, False, True, False]
-    assert [one.against for one in chosen.decisions] == [None, "guess", "guess", "bm25"]
+    assert chosen.name == "bm25" and [one.kept for one in chosen.decisions] == [True, False, False, True, False]
+    assert [one.against for one in chosen.decisions] == [None, "guess", "guess", "guess", "bm25"]
     assert chosen.retriever.rank("word7", 1)[0][0] == "d7"
     assert [step.name for step in chosen.beside.steps] == ["classic, no reranker", "bm25"]
     assert each_step_improves_metrics(chosen.beside)
