@@ -6,8 +6,9 @@
 Every query is scored by a model that never saw it: 5 folds over queries, and what is relevant to a held-out query is
 purged from training. ``--vectors`` holds MiniLM's (docs, doc_ids, queries, query_ids), ``--tokens`` those of each token
 of documents, then queries (data as float16, and lengths); ``--encode`` writes them, in portions of a minute, with the
-model in --model: repeat it until it says "all". --binary takes every grade above 0 as 1, which with --words bm25s is how
-the figures in the design were judged. On SciFact the clean claims share nothing with the training claims.
+model in --model: repeat it until it says "all". --binary takes every grade above 0 as 1, and --words bm25s the words of
+that library: so were the older figures of Cranfield made. On SciFact the clean claims share nothing with the training
+claims.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
-    from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
+    from .evaluate import Collection, compare, cross_fit, each_step_improves_metrics, grouped_split, leak_report, ndcg
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
     from .lexical.naive import Naive
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
+    from .rerank import CrossEncoder, InstalledCrossEncoder, LinearLTR, MaxSim
     from .types import (
         Answer,
         Chunk,
@@ -45,12 +46,16 @@ _HOMES = {
     "Chunker": "types",
     "Citation": "types",
     "Collection": "evaluate",
+    "CrossEncoder": "rerank",
     "Document": "types",
     "Embedder": "types",
     "FixedTokens": "chunk",
     "Headings": "chunk",
     "Hit": "types",
     "Index": "types",
+    "InstalledCrossEncoder": "rerank",
+    "LinearLTR": "rerank",
+    "MaxSim": "rerank",
     "Naive": "lexical.naive",
     "Reranker": "types",
     "Retriever": "types",
@@ -60,6 +65,7 @@ _HOMES = {
     "checked_id": "types",
     "compare": "evaluate",
     "contextual_header": "chunk",
+    "cross_fit": "evaluate",
     "each_step_improves_metrics": "evaluate",
     "grouped_split": "evaluate",
     "leak_report": "evaluate",
@@ -77,6 +83,7 @@ __all__ = [
     "Chunker",
     "Citation",
     "Collection",
+    "CrossEncoder",
     "Document",
     "Embedder",
     "FixedTokens",
@@ -84,6 +91,9 @@ __all__ = [
     "Headings",
     "Hit",
     "Index",
+    "InstalledCrossEncoder",
+    "LinearLTR",
+    "MaxSim",
     "Naive",
     "Reranker",
     "Retriever",
@@ -93,6 +103,7 @@ __all__ = [
     "checked_id",
     "compare",
     "contextual_header",
+    "cross_fit",
     "each_step_improves_metrics",
     "grouped_split",
     "leak_report",
