@@ -164,12 +164,17 @@ def encode(args: argparse.Namespace) -> None:
 
 def read(args: argparse.Namespace) -> Collection:
     """Read the collection, its grades as they are or binary."""
-    folder = next((Path(p) / "collections" / args.collection for p in args.data.split(os.pathsep)), Path())
-    collection = load(args.collection, folder)
+    collection = load(args.collection, folder_of(args))
     if args.binary:
         grades = {q: {name: int(g > 0) for name, g in judged.items()} for q, judged in collection.qrels.items()}
         collection = replace(collection, name=f"{collection.name}, binary", qrels=grades)
     return collection
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """Return the first folder of --data that has the collection."""
+    folders = [Path(part) / "collections" / args.collection for part in args.data.split(os.pathsep)]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
 def chunks_of(collection: Collection) -> list[Chunk]:
@@ -216,7 +221,7 @@ def main() -> None:
         if len(known) > 1 and steps[-1] in known:
             print(f"\n{compare(known, f'{args.collection}, {METRIC}')}")
     if args.collection == "scifact":
-        train = load("scifact", Path(args.data) / "collections" / "scifact", split="train")
+        train = load("scifact", folder_of(args), split="train")
         clean = leak_report(train, read(args)).clean
         print(f"\n{len(clean)} clean claims")
         for step, scores in found.items():
