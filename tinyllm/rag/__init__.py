@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Collection,
         Rung,
         compare,
+        cross_fit,
         each_step_improves_metrics,
         grouped_split,
         ladder,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from .library import Library
     from .pipeline import Pipeline
     from .presets import classic, measured
+    from .rerank import CrossEncoder, InstalledCrossEncoder, LinearLTR, MaxSim
     from .retrieve import Dense, Lexical
     from .rungs import named_rungs
     from .store import MemoryStore, SqliteStore, VectorStore
@@ -66,6 +68,7 @@ _HOMES = {
     "Citation": "types",
     "Collection": "evaluate",
     "Convex": "fuse",
+    "CrossEncoder": "rerank",
     "Dense": "retrieve",
     "Document": "types",
     "Embedder": "types",
@@ -77,10 +80,13 @@ _HOMES = {
     "Hybrid": "fuse",
     "IVF": "index",
     "Index": "types",
+    "InstalledCrossEncoder": "rerank",
     "LSA": "embed",
     "Lexical": "retrieve",
     "Library": "library",
+    "LinearLTR": "rerank",
     "MMR": "diversify",
+    "MaxSim": "rerank",
     "MemoryStore": "store",
     "MiniLMEmbedder": "embed",
     "Naive": "lexical.naive",
@@ -103,6 +109,7 @@ _HOMES = {
     "classic": "presets",
     "compare": "evaluate",
     "contextual_header": "chunk",
+    "cross_fit": "evaluate",
     "distinct_documents": "diversify",
     "each_step_improves_metrics": "evaluate",
     "embedder": "embed",
@@ -137,6 +144,7 @@ __all__ = [
     "Citation",
     "Collection",
     "Convex",
+    "CrossEncoder",
     "Dense",
     "Document",
     "Embedder",
@@ -146,8 +154,11 @@ __all__ = [
     "Hit",
     "Hybrid",
     "Index",
+    "InstalledCrossEncoder",
     "Lexical",
     "Library",
+    "LinearLTR",
+    "MaxSim",
     "MemoryStore",
     "MiniLMEmbedder",
     "Naive",
@@ -169,6 +180,7 @@ __all__ = [
     "classic",
     "compare",
     "contextual_header",
+    "cross_fit",
     "distinct_documents",
     "each_step_improves_metrics",
     "embedder",

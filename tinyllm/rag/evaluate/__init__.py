@@ -11,6 +11,7 @@ assert ev.each_step_improves_metrics(report)
 from __future__ import annotations
 
 from .collections import Collection, load
+from .folds import cross_fit
 from .ladder import Change, Gate, Report, Step, compare, each_step_improves_metrics
 from .looks import Looks
 from .metrics import average_precision, evaluate, mrr, ndcg, per_query, precision, rank, recall, success
@@ -29,6 +30,7 @@ __all__ = [
     "Step",
     "average_precision",
     "compare",
+    "cross_fit",
     "each_step_improves_metrics",
     "evaluate",
     "grouped_split",
