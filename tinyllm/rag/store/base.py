@@ -117,12 +117,7 @@ class Store(ABC):
         chunks = list(chunks)
         x = checked([chunk.id for chunk in chunks], vectors, self.dim, True)
         for chunk in chunks:
-            checked_id(chunk.doc_id, f"upsert: the doc_id of chunk {chunk.id!r}")
-            if not (storable(chunk.id) and storable(chunk.doc_id) and storable(chunk.full)):
-                raise DataError(
-                    f"upsert: chunk {chunk.id!r} holds a NUL or half a character (a lone surrogate)",
-                    hint='replace it when the document is read, for example by "\\ufffd": offsets stay',
-                )
+            _checked_fields(chunk)
         metas = checked_meta(meta, len(chunks))
         if chunks:
             with self._turn:
@@ -261,6 +256,19 @@ class Store(ABC):
     @abstractmethod
     def _close(self) -> None:
         """Let go of everything."""
+
+
+def _checked_fields(chunk: Chunk) -> None:
+    checked_id(chunk.doc_id, f"upsert: the doc_id of chunk {chunk.id!r}")
+    if not (storable(chunk.id) and storable(chunk.doc_id) and storable(chunk.full)):
+        raise DataError(
+            f"upsert: chunk {chunk.id!r} holds a NUL or half a character (a lone surrogate)",
+            hint='replace it when the document is read, for example by "\\ufffd": offsets stay',
+        )
+    for name in ("start", "end", "ordinal", "n_tokens"):
+        value = getattr(chunk, name)
+        if not isinstance(value, int) or not 0 <= value < 2**63:
+            raise DataError(f"upsert: chunk {chunk.id!r}: {name} is {value!r}", hint="a whole number from 0")
 
 
 def same_embedder(where: object, held: str, held_dim: int, asked: str, asked_dim: int) -> None:

@@ -150,12 +150,8 @@ class SqliteStore(Store):
         return np.frombuffer(blob, "<f4")
 
     def _allowed(self, db: sqlite3.Connection, conditions: Conditions) -> list[str]:
-        tests, parameters = [], []
-        for key, values in conditions.items():
-            test, more = _condition(key, values)
-            tests.append(test)
-            parameters += more
-        found = db.execute(f"SELECT id FROM store_chunks WHERE {' AND '.join(tests)}", parameters)
+        tests, parameters = condition(conditions)
+        found = db.execute(f"SELECT id FROM store_chunks WHERE {tests}", parameters)
         return [name for (name,) in found]
 
     def _chunks(self, db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Chunk]:
@@ -217,7 +213,17 @@ def _row(record: Record, version: int) -> tuple[Any, ...]:
     return (*fields, json.dumps(meta, ensure_ascii=False), blob, zlib.crc32(blob), version)
 
 
-def _condition(key: str, values: list[Any]) -> tuple[str, list[Any]]:
+def condition(conditions: Conditions) -> tuple[str, list[Any]]:
+    """Return a filter as SQL, and its parameters."""
+    tests, parameters = ["true"], []
+    for key, values in conditions.items():
+        test, more = _one(key, values)
+        tests.append(test)
+        parameters += more
+    return " AND ".join(tests), parameters
+
+
+def _one(key: str, values: list[Any]) -> tuple[str, list[Any]]:
     """Return SQL for one key of a filter, and its parameters; json_each takes the key as a value, so none is quoted."""
     if key == OWN:
         texts = [value for value in values if isinstance(value, str)]
