@@ -15,6 +15,7 @@ from tinyllm.errors import ConfigError, DataError, DTypeError, ShapeError
 from tinyllm.rag.cache import Cache, Cached
 from tinyllm.rag.chunk import FixedTokens, Headings, Semantic, SentencePack, contextual_header
 from tinyllm.rag.ingest import Changes, chunker_sha, fingerprint, ingest
+from tinyllm.rag.read import folder, manual
 from tinyllm.rag.store.memory import MemoryStore
 from tinyllm.rag.store.sqlite import SqliteStore
 from tinyllm.rag.types import Chunk, Document
@@ -292,6 +293,34 @@ def test_the_semantic_chunker_embeds_nothing_the_second_time(tmp_path):
             embedder.asked.clear()
             ingest(notes(), store, Semantic(embedder), embedder, cache)
     assert embedder.asked == []
+
+
+def test_a_folder_that_changed(room, tmp_path):
+    store, cache, embedder, _ = room
+    root = tmp_path / "notes"
+    (root / "b").mkdir(parents=True)
+    for name in ("a.md", "b/c.md", "d.md"):
+        (root / name).write_text(f"# {name}\nDucks swim.\n## Food\nThey eat bread.\n")
+    chunker = Headings()
+    assert ingest(folder(root), store, chunker, embedder, cache).added == ("a.md", "b/c.md", "d.md")
+    embedder.asked.clear()
+    assert len(ingest(folder(root), store, chunker, embedder, cache).same) == 3 and embedder.asked == []
+    (root / "d.md").rename(root / "e.md")
+    (root / "b" / "c.md").write_text("# b/c.md\nDucks swim.\n## Food\nThey eat weeds.\n")
+    (root / "a.md").touch()
+    changes = ingest(folder(root), store, chunker, embedder, cache)
+    assert changes == Changes(("e.md",), ("b/c.md",), ("d.md",), ("a.md",))
+    assert [text.splitlines()[-1] for text in embedder.asked] == ["They eat weeds."]
+    assert store.ids("b/c.md") == ["b/c.md:0-20", "b/c.md:21-44"] and store.ids("d.md") == []
+
+
+def test_the_manual_is_stored_with_its_sections(tmp_path):
+    with MemoryStore("counting", 4) as store, Cache(tmp_path / "cache.db") as cache:
+        pages = manual()[:12]
+        assert len(ingest(pages, store, Headings(), Counting(), cache).added) == 12
+        headers = [chunk.header for chunk in store.get(store.ids("python/assert"))]
+        assert headers[0].startswith('The "assert" statement')
+        assert len(ingest(pages, store, Headings(), Counting(), cache).same) == 12
 
 
 WORKER = """

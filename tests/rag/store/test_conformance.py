@@ -535,6 +535,7 @@ def test_pgvector_the_index_serves_the_order(loaded):
         "EXPLAIN SELECT id FROM {schema}.chunks ORDER BY {operand} <#> %s, seq LIMIT 5", ["[1,0,0,0]"]
     ).fetchall()
     assert any("Index Scan using by_vector" in line for (line,) in plan)
+    assert store.size() > 600 * DIM * 4
     (best, *_) = store.query(q, 5)
     assert best.score == pytest.approx(max(store.vectors(store.ids())[:, 0]), abs=1e-5) and best.score > 0.9
 

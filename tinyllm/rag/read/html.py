@@ -1,6 +1,7 @@
 """HTML: what a reader of the page reads, headings as Markdown has them, so that the chunker sees them.
 
-Scripts, styles, navigation and controls are left out; preformatted text is fenced; a row of a table is a line. Nothing
+Scripts, styles, navigation and controls are left out, and, where a page says which part of it is the main one, all
+that stands around that; preformatted text is fenced; a row of a table is a line. Nothing
 here recurses and no stack is kept: a page of a million open tags is read like any other.
 """
 
@@ -48,18 +49,19 @@ def html(id: str, data: bytes, title: str = "") -> Document:
     lines = _Lines()
     for kind, name, text in tokens(page):
         lines.token(kind, name, text)
-    text = lines.whole()
+    text, first = lines.whole()
     if not (text or lines.title):
         raise DataError(f"{id}: there is no text in this page")
-    return Document(id, text, lines.title or lines.first or title, meta=meta)
+    return Document(id, text, lines.title or first or title, meta=meta)
 
 
 class _Lines:
     """The text of a page, as its tags come by."""
 
     def __init__(self) -> None:
-        self.title = self.first = ""  # the page's title, its first heading
+        self.title = ""
         self._done: list[tuple[str, str]] = []  # blocks, each with what sort it is
+        self._main: list[int] = []  # at which of them the element main begins, and at which it ends
         self._open: list[str] = []  # the texts of the block that is open
         self._level = 0  # of the heading that is open
         self._code = self._item = False  # within preformatted text; at the beginning of a list's item
@@ -106,6 +108,8 @@ class _Lines:
             self._open.append(" ")  # a row is one line, whatever its cells are made of
         elif name in _BLOCKS:
             self._flush()
+            if name == "main" and len(self._main) == (kind == "close"):
+                self._main.append(len(self._done))
             self._item = kind == "open" and (name == "li" or (self._item and name not in ("ul", "ol")))
 
     def _end_cell(self) -> None:
@@ -130,7 +134,6 @@ class _Lines:
             self._code = False
         elif text := _joined(self._open):
             if self._level:
-                self.first = self.first or text
                 self._add("heading", heading(self._level, text))
             elif self._item:
                 self._add("item", "- " + text.replace("\n", "\n  "))
@@ -143,16 +146,19 @@ class _Lines:
         if text:
             self._done.append((sort, text))
 
-    def whole(self) -> str:
-        """Return all that there is: rows and items on lines of their own, a blank line between other blocks."""
+    def whole(self) -> tuple[str, str]:
+        """Return all that there is and its first heading: rows and items on lines of their own, others apart."""
         self._end_row()
         self._flush()
+        begin, end = [*self._main, None, None][:2]
+        blocks = self._done[begin:end] or self._done  # an empty main would hide the page
         parts: list[str] = []
         before = ""
-        for sort, text in self._done:
+        for sort, text in blocks:
             parts += ["\n" if sort == before and sort in ("row", "item") else "\n\n", text]
             before = sort
-        return "".join(parts[1:])
+        first = next((text.lstrip("#").strip() for sort, text in blocks if sort == "heading"), "")
+        return "".join(parts[1:]), first
 
 
 def _joined(texts: list[str], clean: Callable[[str], str] = lambda line: " ".join(line.split())) -> str:

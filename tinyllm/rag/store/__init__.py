@@ -8,6 +8,7 @@ one line, and ``copy`` takes along what is there.
 
 from __future__ import annotations
 
+from .advise import Advice, advise
 from .base import Store, VectorStore, copy
 from .faiss import FaissStore
 from .hnswlib import HnswlibStore
@@ -18,6 +19,7 @@ from .sqlite_vec import SqliteVecStore
 from .usearch import UsearchStore
 
 __all__ = [
+    "Advice",
     "FaissStore",
     "HnswlibStore",
     "MemoryStore",
@@ -27,5 +29,6 @@ __all__ = [
     "Store",
     "UsearchStore",
     "VectorStore",
+    "advise",
     "copy",
 ]

@@ -138,6 +138,13 @@ class PgVectorStore(Store):
                 ef=self._sql.Literal(ef_construction),
             )
 
+    def size(self) -> int:
+        """Return how many bytes the chunks and their indexes take on the server."""
+        self._check_open()
+        with self._turn, self._errors():
+            table = self._composed("{schema}.chunks").as_string()
+            return int(self._db.execute("SELECT pg_total_relation_size(%s::regclass)", (table,)).fetchone()[0])
+
     def _upsert(self, records: list[Record]) -> None:
         with self._errors(), self._db.transaction(), self._db.cursor() as cursor:
             self._run("LOCK TABLE {schema}.chunks IN SHARE ROW EXCLUSIVE MODE")  # crossed upserts would deadlock
