@@ -5,6 +5,8 @@
     note = rag.Document("note", "Ducks swim. Cats do not.", title="Animals")
     chunks = rag.SentencePack(max_tokens=100).split(note)
 
+Answers are in ``tinyllm.rag.answer``: a room of its own, with a function of the same name.
+
 Importing this package loads NumPy and the standard library only; what needs more is loaded when it is used.
 """
 
@@ -14,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answer import Rules, pack, verify
     from .calibrate import Sigmoid
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
     from .diversify import MMR, distinct_documents, intra_list_similarity
@@ -54,6 +57,7 @@ _HOMES = {
     "Pipeline": "pipeline",
     "Reranker": "types",
     "Retriever": "types",
+    "Rules": "answer",
     "Semantic": "chunk",
     "SentencePack": "chunk",
     "Sigmoid": "calibrate",
@@ -69,7 +73,9 @@ _HOMES = {
     "intra_list_similarity": "diversify",
     "leak_report": "evaluate",
     "ndcg": "evaluate",
+    "pack": "answer",
     "stem": "lexical.words",
+    "verify": "answer",
     "words": "lexical.words",
 }
 
@@ -99,6 +105,7 @@ __all__ = [
     "Pipeline",
     "Reranker",
     "Retriever",
+    "Rules",
     "Semantic",
     "SentencePack",
     "Sigmoid",
@@ -114,7 +121,9 @@ __all__ = [
     "intra_list_similarity",
     "leak_report",
     "ndcg",
+    "pack",
     "stem",
+    "verify",
     "words",
 ]
 
