@@ -53,6 +53,9 @@ def test_what_is_seen_of_a_sentence():
     assert [row["passage"] for row in (one, two, three, four)] == [1, 1, 1, 0.5]
     assert all(0 <= row["overlap"] + row["before"] + row["after"] <= 1 + 1e-12 for row in (one, two, three))
     assert seen("Is the pier old?", chunk("It is.", header="The pier"))[0]["before"] > 0
+    assert (
+        seen("Who saw the lamp?", chunk("A lamp is here. The lamp shone."))[1]["before"] == 0
+    )  # it has the word itself
     rare, frequent = seen("lamp pier", chunk("A pier. The lamp is here. A lamp is there."))[:2]
     assert rare["overlap"] > frequent["overlap"]
 
