@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyllm.errors import ConfigError
-from tinyllm.rag.answer.extract import FEATURES, LONGEST, WEIGHTS, Sentence, extract, features, rank_sentences
+from tinyllm.rag.answer.extract import FEATURES, LONGEST, Sentence, extract, features, rank_sentences
 from tinyllm.rag.types import Chunk
 
 
@@ -86,24 +86,10 @@ def test_scores_give_the_rank_of_a_source():
         rank_sentences("ducks", sources, [1.0])
 
 
-def test_an_embedder_adds_a_column():
-    class Letters:
-        id, dim, max_tokens = "letters", 26, None
-
-        def embed(self, texts, kind="document"):
-            rows = np.array([[text.lower().count(chr(97 + i)) for i in range(26)] for text in texts], np.float32)
-            return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-        def count(self, text):
-            return len(text)
-
-    _, table = features("zzz", [chunk("Nothing here. A pizza buzz.")], {0: 1}, Letters())
-    assert table.shape == (2, 6) and table[1, 5] > table[0, 5] == 0
-    weights = (*WEIGHTS[:5], 1.0)
-    assert (
-        rank_sentences("zzz", [chunk("Nothing here. A pizza buzz.")], embedder=Letters(), weights=weights)[0].text
-        == "A pizza buzz."
-    )
+def test_weights_decide():
+    sources = [chunk("Ducks swim in ponds.", doc="a"), chunk("Many ducks swim in cold ponds.", doc="b")]
+    assert rank_sentences("cold ducks", sources)[0].source == 2
+    assert rank_sentences("cold ducks", sources, weights=(0, 0, 0, 1, 0))[0].source == 1
 
 
 def rated(*scores: float) -> list[Sentence]:
