@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tinyllm.kernels import BACKENDS, use
 from tinyllm.kernels.dot_topk import dot_topk
 from tinyllm.kernels.topk import top_k
 
+module = sys.modules["tinyllm.kernels.dot_topk"]  # behind the function of the same name
 both = pytest.mark.parametrize("backend", BACKENDS)
 
 
@@ -42,6 +45,21 @@ def test_dot_topk_of_whole_numbers(rng, backend, N, D):
             assert dot_topk(x, one, 3, odd)[0].tolist() == [
                 n for _, n in sorted((-s, n) for n, s in enumerate((x @ one).tolist()) if n % 2)[:3]
             ]
+
+
+def test_tile_by_tile_as_in_one(rng, monkeypatch):
+    """Queries and rows at the ends of tiles, ties across them, and a tile in which nothing is allowed."""
+    x, q = (rng.integers(-2, 3, shape).astype(np.float32) for shape in ((100, 3), (21, 3)))
+    odd = (np.arange(100) % 2 == 1) & (np.arange(100) > 20)
+    for mask in (None, odd):
+        with use("numpy"):
+            wanted = dot_topk(x, q, 12, mask)
+        for queries, scores in ((4, 28), (7, 700), (21, 21), (1000, 1)):
+            monkeypatch.setattr(module, "_QUERIES", queries)
+            monkeypatch.setattr(module, "_SCORES", scores)
+            with use("numba"):
+                found = dot_topk(x, q, 12, mask)
+            assert (found[0] == wanted[0]).all() and (found[1] == wanted[1]).all()
 
 
 def test_what_is_refused():

@@ -116,3 +116,41 @@ def test_what_learns_and_writes_comes_through_no_other_kernel(monkeypatch):
             generate(model, "abc", ByteTokenizer(), 9, rng=np.random.default_rng(0))
     assert called <= set(kernels.TRAINING)
     assert set(kernels.TRAINING) - called <= {"add_to"}
+
+
+def test_search_comes_through_no_other_kernel_than_was_warmed():
+    """In a new process: what an index is asked for afterwards compiles nothing, nor loads it from the cache."""
+    code = """
+import sys
+import numpy as np
+from tinyllm import kernels
+from tinyllm.rag.index import HNSW, Flat, hnsw
+from tinyllm.rag.lexical.bm25 import BM25
+def known():
+    modules = [m for n, m in sys.modules.items() if n.startswith(("tinyllm.kernels.postings.", "tinyllm.kernels.near"))]
+    return {(k, s) for m in modules for k, f in vars(m).items() for s in getattr(f, "signatures", ())}
+kernels.warm_search()
+before = known()
+hnsw.FEW = hnsw.WAITING = 1
+x = np.random.default_rng(0).standard_normal((60, 4))
+for index in (Flat(), HNSW(M=2)):
+    index.add([str(i) for i in range(40)], x[:40])
+    index.add([str(i) for i in range(30, 60)], x[30:])
+    index.remove(["3", "4"])
+    for q in (x[0], x):
+        index.search(q, 70)
+        index.search(q, 7)
+        index.search(q, 7, allow=["1", "2", "5"])
+for mode in ("eager", "live"):
+    index = BM25(mode=mode)
+    index.add(["a", "b"], ["one text", "another text"])
+    index.search("text")
+print(len(before), sorted(name for name, _ in known() - before))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240, cwd=ROOT,
+        env={**os.environ, "TINYLLM_KERNELS": "numba"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    count, more = run.stdout.split(maxsplit=1)
+    assert int(count) >= 9 and more == "[]\n"

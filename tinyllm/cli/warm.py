@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .compiling import compile_kernels
 from .doctor import writable
@@ -25,7 +26,8 @@ _AS_MUCH = 5.0  # seconds: what comes from the cache comes faster
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options."""
-    parser.add_argument("--all", action="store_true", help="both number types, and the tokenizer's kernels")
+    beyond = " and ".join(f"the kernels that {room.about}" for room in ROOMS.values() if not room.always)
+    parser.add_argument("--all", action="store_true", help=f"both number types, and {beyond}")
     parser.add_argument(
         "--dtype", choices=DTYPES, help="float32 to train and generate (the default), float64 to check gradients"
     )
@@ -46,8 +48,9 @@ def run(args: argparse.Namespace) -> int:
         for dtype in chosen:
             seconds[dtype] = compile_kernels(screen, silent=args.json, dtype=dtype)
             choice.settle(dtype)
-        if args.all:
-            seconds["tokenizer"] = compile_tokenizer(screen, silent=args.json)
+        for name, room in ROOMS.items():
+            if room.always or args.all:
+                seconds[name] = compile_room(screen, room, silent=args.json)
     files = size_of(folder, ("*.nbc",))
     if args.json:
         facts = {
@@ -79,15 +82,41 @@ def tell(screen: Screen, backend: str, seconds: dict[str, float], cache: dict[st
         )
 
 
-def compile_tokenizer(screen: Screen, silent: bool) -> float:
-    """Compile what trains a vocabulary and encodes with it, by doing both once; return the seconds it took."""
-    from ..tokenizer import train_bpe
-
+def compile_room(screen: Screen, room: Room, silent: bool) -> float:
+    """Compile what is in no table of kernels, by using it once; return the seconds it took."""
     began = time.perf_counter()
     if not silent:
-        screen.line("the tokenizer's kernels: compiling (first run only)")
+        screen.line(f"the kernels that {room.about}: compiling (first run only)")
+    room.use()
+    return time.perf_counter() - began
+
+
+def use_tokenizer() -> None:
+    """Train a vocabulary and encode with it."""
+    from ..tokenizer import train_bpe
+
     text = " ".join(f"{n} word{n}" for n in range(1 << 13))
     encoding = train_bpe(iter([text]), 300)  # of texts that come one by one, nobody knows how few they are
     encoding.load_kernels()
     encoding.encode_ordinary_batch([text, text])
-    return time.perf_counter() - began
+
+
+def use_search() -> None:
+    """Search in words and in vectors."""
+    from ..kernels import warm_search
+
+    warm_search()
+
+
+class Room(NamedTuple):
+    """Kernels beyond the table: what they do, how to come through all of them, and whether to without --all."""
+
+    about: str
+    use: Callable[[], None]
+    always: bool
+
+
+ROOMS = {
+    "search": Room("search in words and vectors", use_search, always=True),
+    "tokenizer": Room("learn vocabularies and encode", use_tokenizer, always=False),
+}

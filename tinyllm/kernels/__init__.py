@@ -44,7 +44,7 @@ from .scatter import scatter_add
 from .softmax import log_softmax, log_softmax_backward, logsumexp, softmax, softmax_backward
 from .table import BACKENDS, TABLE, Array, backend, kernel, reference, use, without_loading
 from .threads import threads, use_threads
-from .warm import TRAINING, warm
+from .warm import TRAINING, warm, warm_search
 
 __all__ = [
     "BACKENDS",
@@ -110,5 +110,6 @@ __all__ = [
     "use_threads",
     "visible_keys",
     "warm",
+    "warm_search",
     "without_loading",
 ]

@@ -6,10 +6,10 @@ import numpy as np
 
 from ..errors import ShapeError
 from .table import Array, backend
-from .topk import checked_allowed, top_k, top_k_numpy
+from .topk import _ALL, checked_allowed, top_k, top_k_numpy
 
-_SCORES = 1 << 21  # held at a time: 8 MB, which the second look at them still finds in the cache
-_FEWEST = 16  # queries multiplied at once: with fewer, reading x would take the time
+_SCORES = 1 << 22  # held at a time: 16 MB, which the second look at them still finds in the cache of a server
+_QUERIES = 1024  # multiplied at once, if there are so many: then BLAS comes nearest to what the processor can do
 
 
 def dot_topk(x: Array, q: Array, k: int, allowed: Array | None = None) -> tuple[Array, Array]:
@@ -48,13 +48,26 @@ def dot_topk_numpy(x: Array, q: Array, k: int, allowed: Array) -> tuple[Array, A
 
 
 def _many(x: Array, q: Array, k: int, allowed: Array | None) -> tuple[Array, Array]:
-    """So many queries at a time that their products with all rows stay in the cache: BLAS multiplies, ``top_k`` picks.
+    """Tile by tile of all products, each so small that it stays in the cache: BLAS multiplies, a heap picks."""
+    dtype = np.result_type(x, q)
+    places, best = np.empty((len(q), k), np.int64), np.empty((len(q), k), dtype)
+    fast = k > 0 and backend() == "numba" and dtype in (np.float32, np.float64)
+    block = max(1, min(len(q), _QUERIES))
+    rows = min(len(x), max(1, _SCORES // block))
+    room = np.empty(block * rows if fast else 0, dtype)
+    for start in range(0, len(q), _QUERIES):
+        some = q[start : start + _QUERIES]
+        here = slice(start, start + len(some))
+        if not fast:
+            places[here], best[here] = top_k(some @ x.T, k, allowed)
+            continue
+        from .nearest import select
 
-    Every product is of the same number of queries, but the last.
-    """
-    places, best = np.empty((len(q), k), np.int64), np.empty((len(q), k), np.result_type(x, q))
-    step = max(_FEWEST, _SCORES // max(1, len(x)))
-    for start in range(0, len(q), step):
-        here = slice(start, start + step)
-        places[here], best[here] = top_k(q[here] @ x.T, k, allowed)
+        sizes = np.zeros(len(some), np.int64)
+        for first in range(0, len(x), rows):
+            tile = x[first : first + rows]
+            scores = room[: len(some) * len(tile)].reshape(len(some), len(tile))
+            np.matmul(some, tile.T, out=scores)
+            last = first + rows >= len(x)
+            select.offer(scores, first, last, _ALL if allowed is None else allowed, sizes, best[here], places[here])
     return places, best

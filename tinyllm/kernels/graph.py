@@ -35,7 +35,6 @@ class Graph(NamedTuple):
     first: Array  # (N,) int32: where a node's rows of ``upper`` begin
     upper: Array  # (rows, M) int32: links on layer 1, 2, ..., one row each
     linked: Array  # (N,) bool: is in the graph
-    touched: Array  # (N,) bool: lost a link to it since somebody looked
     rows: Array  # (N,) int32: where a node's row of ``base`` is: 0, 1, 2, ...
     seen: Array  # (N,) int32: the mark of the last search that saw a node
     state: Array  # (3,) int64
@@ -74,10 +73,10 @@ def remove(g: Graph, dead: Array) -> None:
         g.state[ENTRY], g.state[TOP] = entry, g.level[entry] if left.size else -1
 
 
-def search(g: Graph, q: Array, ef: int, extra: Array) -> tuple[Array, Array]:
+def search(g: Graph, q: Array, ef: int, hidden: Array) -> tuple[Array, Array]:
     """Return the nodes (Q, ef) found for queries (Q, D), closest first, -1 after the last, and their closeness.
 
-    ``extra`` (int32) are nodes that every search looks at, wherever it comes by.
+    Nodes that are ``hidden`` (N,) of booleans are walked through and left out at the end; hidden (0,) is none.
     """
     found, closeness = np.full((len(q), ef), -1, np.int32), np.zeros((len(q), ef), np.float32)
     if g.state[ENTRY] < 0:
@@ -85,48 +84,28 @@ def search(g: Graph, q: Array, ef: int, extra: Array) -> tuple[Array, Array]:
     if backend() == "numba":
         from .nearest import graph
 
-        graph.search(g, np.ascontiguousarray(q), extra, found, closeness)
+        graph.search(g, np.ascontiguousarray(q), hidden, found, closeness)
         return found, closeness
     for i, one in enumerate(q):
-        pool = _search(g, one, ef, extra.tolist())
+        pool = [(far, node) for far, node in _search(g, one, ef) if not (hidden.size and hidden[node])]
         found[i, : len(pool)] = [node for _, node in pool]
         closeness[i, : len(pool)] = [-far for far, _ in pool]
     return found, closeness
 
 
-def reached(g: Graph) -> Array:
-    """Return which nodes (N,) can be walked to on layer 0 from the entry."""
-    mark = np.zeros(len(g.linked), np.bool_)
-    if backend() == "numba" and g.state[ENTRY] >= 0:
-        from .nearest import graph
-
-        graph.walk(g.base, g.state[ENTRY], mark)
-        return mark
-    front = np.array([g.state[ENTRY]]) if g.state[ENTRY] >= 0 else np.zeros(0, np.int64)
-    while front.size:
-        mark[front] = True
-        ahead = np.unique(g.base[front])
-        front = ahead[(ahead >= 0) & ~mark[ahead]]
-    return mark
-
-
 def attach(g: Graph, node: int, near: Array) -> None:
-    """Make a node findable: the first of the nodes ``near`` with room for a link links to it, or else the first of all.
+    """Link to a node from the first of the nodes ``near`` with room for a link, or else from the first of all.
 
-    That one then loses its last link, whose node is marked as touched.
+    That one then loses its last link.
     """
-    near = near[(near >= 0) & (near != node)]
-    for other in near.tolist():
+    others = [other for other in near.tolist() if other >= 0 and other != node and node not in g.base[other]]
+    for other in others:
         row = g.base[other]
-        if node not in row and row[-1] < 0:
+        if row[-1] < 0:
             row[np.argmax(row < 0)] = node
             return
-    for other in near.tolist():
-        row = g.base[other]
-        if node not in row:
-            g.touched[row[-1]] = True
-            row[-1] = node
-            return
+    if others:
+        g.base[others[0], -1] = node
 
 
 def links(g: Graph, node: int, layer: int) -> Array:
@@ -154,9 +133,9 @@ def _search_layer(g: Graph, q: Array, layer: int, ef: int, starts: Iterable[int]
     return pool
 
 
-def _search(g: Graph, q: Array, ef: int, extra: list[int]) -> Pool:
+def _search(g: Graph, q: Array, ef: int) -> Pool:
     entry, top = int(g.state[ENTRY]), int(g.state[TOP])
-    return _search_layer(g, q, 0, ef, [_descend(g, q, entry, top, 0), entry, *extra])
+    return _search_layer(g, q, 0, ef, [_descend(g, q, entry, top, 0), entry])
 
 
 def _descend(g: Graph, q: Array, node: int, layer: int, to: int) -> int:
@@ -183,9 +162,6 @@ def _select(g: Graph, node: int, pool: Pool, most: int) -> list[int]:
 
 def _write(g: Graph, node: int, layer: int, kept: list[int]) -> None:
     row = links(g, node, layer)
-    if layer == 0:
-        lost = [other for other in row.tolist() if other >= 0 and other not in kept]
-        g.touched[lost] = True
     row[: len(kept)], row[len(kept) :] = kept, -1
 
 
@@ -195,7 +171,7 @@ def _pool(g: Graph, node: int, others: list[int]) -> Pool:
 
 def _insert(g: Graph, node: int, ef: int) -> None:
     level, entry, top = int(g.level[node]), int(g.state[ENTRY]), int(g.state[TOP])
-    g.linked[node] = g.touched[node] = True
+    g.linked[node] = True
     if entry >= 0:
         at = _descend(g, g.x[node], entry, top, level)
         for layer in range(min(level, top), -1, -1):
@@ -216,10 +192,7 @@ def _connect(g: Graph, node: int, new: int, layer: int) -> None:
     if len(held) < row.size:
         row[len(held)] = new
     else:
-        kept = _select(g, node, _pool(g, node, [*held, new]), row.size)
-        if layer == 0 and new not in kept:
-            g.touched[new] = True
-        _write(g, node, layer, kept)
+        _write(g, node, layer, _select(g, node, _pool(g, node, [*held, new]), row.size))
 
 
 def _repair(g: Graph, node: int, layer: int, dead: Array) -> None:

@@ -16,7 +16,11 @@ from typing import Any
 import numpy as np
 
 from .attention import attention
+from .dot_topk import dot_topk
+from .graph import Graph, insert, remove, search
+from .postings import search_counts, search_weights, weigh
 from .table import DOORS, reference, use
+from .topk import top_k
 
 # What a GPT of any preset comes through while it learns and writes.
 TRAINING = (
@@ -135,6 +139,39 @@ def warm(
             if not alone and done > 1 and time.perf_counter() - began > _COMPILING and len(chosen) - done > 1:
                 stack.enter_context(_helper(dtype, chosen[:done:-1]))
                 alone = True
+
+
+def warm_search() -> None:
+    """Compile what searches in words and in vectors: kernels/postings and kernels/nearest, which are in no table.
+
+    Raises:
+        KernelError: numba is not installed.
+    """
+    with use("numba"):
+        docs, counts, starts, lengths = np.zeros(1, np.uint32), np.ones(1, np.int32), np.zeros(1, int), np.ones(1, int)
+        one, asked = np.ones(1), (np.zeros(1, int), np.arange(2))
+        weights = weigh((docs, counts, starts, lengths), one, one, 1.0, 0.0)
+        search_weights((docs, weights, starts, lengths), asked, 1, 1)
+        search_counts((docs, counts, starts, lengths), asked, one, one, 1.0, 0.0, 1)
+        x = np.eye(3, dtype=np.float32)
+        dot_topk(x, x, 1)
+        dot_topk(x, x[0], 1)
+        top_k(x, 1)
+        g = Graph(
+            x=x,
+            half=np.zeros(3, np.float32),
+            level=np.zeros(3, np.int8),
+            base=np.full((3, 4), -1, np.int32),
+            first=np.zeros(3, np.int32),
+            upper=np.full((0, 2), -1, np.int32),
+            linked=np.zeros(3, np.bool_),
+            rows=np.arange(3, dtype=np.int32),
+            seen=np.zeros(3, np.int32),
+            state=np.array([-1, -1, 0]),
+        )
+        insert(g, np.arange(3), 4)
+        remove(g, np.arange(3) == 1)
+        search(g, x, 2, np.zeros(0, np.bool_))
 
 
 @contextmanager

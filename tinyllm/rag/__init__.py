@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from .calibrate import Sigmoid
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
     from .diversify import MMR, distinct_documents, intra_list_similarity
-    from .evaluate import Collection, compare, each_step_improves_metrics, grouped_split, leak_report, ndcg
+    from .evaluate import (
+        Collection,
+        Rung,
+        compare,
+        each_step_improves_metrics,
+        grouped_split,
+        ladder,
+        leak_report,
+        ndcg,
+    )
     from .fuse import RRF, Convex, Hybrid, hybrid
     from .index import HNSW, IVF, Flat
     from .lexical.bm25 import BM25
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from .lexical.tfidf import TfIdf
     from .lexical.words import stem, words
     from .pipeline import Pipeline
+    from .presets import classic, measured
     from .retrieve import Dense, Lexical
     from .types import Answer, Chunk, Chunker, Citation, Document, Embedder, Hit, Index, Reranker, Retriever, checked_id
 
@@ -58,12 +68,14 @@ _HOMES = {
     "Reranker": "types",
     "Retriever": "types",
     "Rules": "answer",
+    "Rung": "evaluate",
     "Semantic": "chunk",
     "SentencePack": "chunk",
     "Sigmoid": "calibrate",
     "TfIdf": "lexical.tfidf",
     "Whole": "chunk",
     "checked_id": "types",
+    "classic": "presets",
     "compare": "evaluate",
     "contextual_header": "chunk",
     "distinct_documents": "diversify",
@@ -71,7 +83,9 @@ _HOMES = {
     "grouped_split": "evaluate",
     "hybrid": "fuse",
     "intra_list_similarity": "diversify",
+    "ladder": "evaluate",
     "leak_report": "evaluate",
+    "measured": "presets",
     "ndcg": "evaluate",
     "pack": "answer",
     "stem": "lexical.words",
@@ -106,12 +120,14 @@ __all__ = [
     "Reranker",
     "Retriever",
     "Rules",
+    "Rung",
     "Semantic",
     "SentencePack",
     "Sigmoid",
     "TfIdf",
     "Whole",
     "checked_id",
+    "classic",
     "compare",
     "contextual_header",
     "distinct_documents",
@@ -119,7 +135,9 @@ __all__ = [
     "grouped_split",
     "hybrid",
     "intra_list_similarity",
+    "ladder",
     "leak_report",
+    "measured",
     "ndcg",
     "pack",
     "stem",

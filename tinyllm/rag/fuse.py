@@ -21,9 +21,10 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from .evaluate.collections import Collection
 from .evaluate.metrics import Qrels, evaluate
 from .retrieve import checked_k
-from .types import Array, Chunk, Hit
+from .types import Array, Chunk, Hit, Retriever
 
 Lists = Sequence[Sequence[Hit]]  # of one query, one list for each retriever
 DEPTH = 100
@@ -229,6 +230,34 @@ class Hybrid:
     def __call__(self, lists: Lists, k: int) -> list[Hit]:
         """Return what the chosen fusion returns."""
         return self.fuse(lists, k)
+
+
+def lists_for(retrievers: Sequence[Retriever], collection: Collection, depth: int = DEPTH) -> dict[str, Lists]:
+    """Return what each retriever finds for each query of a collection: what a fusion is fitted to.
+
+    Hits of documents that the collection lacks are left out: a purged one is no example of a miss.
+
+    Args:
+        retrievers: filled, such as ``pipeline.retrievers``.
+        collection: train, or dev.
+        depth: how many hits of each.
+
+    Example:
+        >>> from tinyllm.rag import Lexical, Naive, Whole, evaluate
+        >>> toy = evaluate.load("toy")
+        >>> retrievers = [Lexical(), Lexical(Naive())]
+        >>> for retriever in retrievers:
+        ...     retriever.add([chunk for document in toy.documents.values() for chunk in Whole().split(document)])
+        >>> 0 <= Convex.fit(lists_for(retrievers, toy), toy.qrels).alpha <= 1
+        True
+    """
+    return {
+        query: [
+            [hit for hit in retriever.search(text, depth) if hit.chunk.doc_id in collection.documents]
+            for retriever in retrievers
+        ]
+        for query, text in collection.queries.items()
+    }
 
 
 def hybrid(

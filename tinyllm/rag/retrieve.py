@@ -122,14 +122,18 @@ class Lexical(_OfChunks):
         super().__init__(type(self.index).__name__.lower() if name is None else name)
 
     def add(self, chunks: Sequence[Chunk]) -> None:
-        """Add chunks, header and text.
+        """Add chunks, header and text; a BM25 index weighs the header as a title.
 
         Raises:
             DataError: a chunk twice, or one that is there already; nothing is added then.
         """
         fresh = self._checked(chunks)
         if fresh:
-            self.index.add(list(fresh), [chunk.full for chunk in chunks])
+            if hasattr(self.index, "title_weight"):  # headers then count as titles do
+                headers = [chunk.header for chunk in chunks]
+                self.index.add(list(fresh), [chunk.text for chunk in chunks], headers)  # type: ignore[call-arg]
+            else:
+                self.index.add(list(fresh), [chunk.full for chunk in chunks])
             self._chunks |= fresh
 
     def remove(self, chunk_ids: Iterable[str]) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .next_tokens import NextTokens, sampling_panel
     from .overfit import OverfitCurve, draw_overfit, overfit_lines
     from .panel import Panel, panels_page
+    from .retrieval import RetrievalLadder, draw_retrieval_ladder, retrieval_ladder_lines
     from .scatter import Scatter, draw_scatter, scatter_lines
     from .scatter_page import TokenMap, map_panel
     from .scorecard import Scorecard, draw_scorecard
@@ -78,6 +79,7 @@ _HOMES = {
     "OverfitCurve": "overfit",
     "Panel": "panel",
     "QueryWalk": "walk",
+    "RetrievalLadder": "retrieval",
     "Scatter": "scatter",
     "Scorecard": "scorecard",
     "StackMap": "stack",
@@ -111,6 +113,7 @@ _HOMES = {
     "draw_loss": "loss",
     "draw_merges": "merges_figure",
     "draw_overfit": "overfit",
+    "draw_retrieval_ladder": "retrieval",
     "draw_scatter": "scatter",
     "draw_scorecard": "scorecard",
     "draw_stack": "stack",
@@ -128,6 +131,7 @@ _HOMES = {
     "merges_page": "merges",
     "overfit_lines": "overfit",
     "panels_page": "panel",
+    "retrieval_ladder_lines": "retrieval",
     "sampling_panel": "next_tokens",
     "save": "style",
     "scatter_lines": "scatter",
@@ -166,6 +170,7 @@ __all__ = [
     "OverfitCurve",
     "Panel",
     "QueryWalk",
+    "RetrievalLadder",
     "Scatter",
     "Scorecard",
     "StackMap",
@@ -199,6 +204,7 @@ __all__ = [
     "draw_loss",
     "draw_merges",
     "draw_overfit",
+    "draw_retrieval_ladder",
     "draw_scatter",
     "draw_scorecard",
     "draw_stack",
@@ -216,6 +222,7 @@ __all__ = [
     "merges_page",
     "overfit_lines",
     "panels_page",
+    "retrieval_ladder_lines",
     "sampling_panel",
     "save",
     "scatter_lines",

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyllm import kernels
-from tinyllm.errors import ConfigError, DataError, DTypeError
+from tinyllm.errors import CheckpointError, ConfigError, DataError, DTypeError
+from tinyllm.rag.index import Flat
 from tinyllm.rag.lexical.bm25 import BM25, IDF, MODES
 
 K1, B, DELTA = 1.2, 0.6, 0.7
@@ -191,3 +192,78 @@ def test_settings_that_do_not_exist_are_named():
             BM25(**wrong)
     with pytest.raises(ConfigError, match="k is 0"):
         BM25().search("x", 0)
+
+
+def test_a_word_of_the_title_counts_as_often_as_its_weight_says():
+    texts, titles = [["a", "b"], ["b", "b", "c"], ["c"]], [["b"], [], ["c", "d"]]
+    queries = [["a"], ["b"], ["d", "c"], ["b", "c"]]
+    for weight in (0, 1, 3):
+        index, plain = BM25(title_weight=weight), BM25()
+        index.add(["x", "y", "z"], texts, titles)
+        plain.add(["x", "y", "z"], [weight * title + text for title, text in zip(titles, texts, strict=True)])
+        for (ids, scores), (same, same_scores) in zip(
+            index.search_many(queries), plain.search_many(queries), strict=True
+        ):
+            assert ids == same
+            np.testing.assert_array_equal(scores, same_scores)
+    index = BM25(title_weight=2)
+    index.add(["x", "y"], ["the wing", "a wing of steel"], titles=["Nothing", "Wings"])
+    assert index.search("wing")[0] == ["y", "x"]
+    with pytest.raises(DataError, match="1 titles for 2 texts"):
+        index.add(["v", "w"], ["a", "b"], ["c"])
+    for wrong in (-1, 1.5, True):
+        with pytest.raises(ConfigError, match="title_weight"):
+            BM25(title_weight=wrong)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_save_and_load(tmp_path, mode):
+    index = BM25(K1, B, "bm25+", delta=DELTA, mode=mode, title_weight=2)
+    index.add(
+        ["a", "ü", "gone", "empty"], ["Flow over a wing", "Wing flutter: naïve theory", "wing", ""], ["x", "", "y", ""]
+    )
+    index.remove(["gone"])
+    before = index.search("a wing in the flow")
+    index.save(tmp_path / "index")
+    assert index.search("a wing in the flow")[0] == before[0]
+    np.testing.assert_array_equal(index.search("a wing in the flow")[1], before[1])
+    again = BM25.load(tmp_path / "index")
+    for one in (index, again):  # both go on in the same way
+        one.add(["new"], ["a theory of flow"], ["Flow"])
+        one.remove(["a"])
+    assert len(again) == 3 and "gone" not in again and "empty" in again
+    for query in ("flow", "the theory of wings", "naïve", "y"):
+        (ids, scores), (same, same_scores) = index.search(query), again.search(query)
+        assert ids == same
+        np.testing.assert_array_equal(scores, same_scores)
+    BM25().save(tmp_path / "nothing")
+    assert BM25.load(tmp_path / "nothing").search("x")[0] == []
+
+
+def test_words_of_ones_own_are_kept_and_their_function_is_asked_for(tmp_path):
+    index = BM25(words=lambda text: text.split("|"))
+    index.add(["a"], ["x\0y||z\ud800"])
+    index.save(tmp_path / "index")
+    with pytest.raises(ConfigError, match="made by a function"):
+        BM25.load(tmp_path / "index")
+    again = BM25.load(tmp_path / "index", words=lambda text: text.split("|"))
+    assert all(again.search(query)[0] == ["a"] for query in ("x\0y", "|", "z\ud800"))
+    BM25().save(tmp_path / "preset")
+    with pytest.raises(ConfigError, match="the preset 'default'"):
+        BM25.load(tmp_path / "preset", words=str.split)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    index, path = BM25(), tmp_path / "index"
+    index.add(["a", "b"], ["cat", "dog"])
+    index.save(path)
+    whole = path.read_bytes()
+    for place in (20, 90, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(CheckpointError, match="damaged"):
+            BM25.load(path)
+    path.write_bytes(whole)
+    with pytest.raises(CheckpointError, match="holds an index of the kind BM25"):
+        Flat.load(path)
+    with pytest.raises(CheckpointError, match="no such file"):
+        BM25.load(tmp_path / "nowhere")

@@ -19,7 +19,7 @@ from .select import dot, worse
 ENTRY: Final = 0
 TOP: Final = 1
 EPOCH: Final = 2
-X, HALF, LEVEL, BASE, FIRST, UPPER, LINKED, TOUCHED, ROWS = range(9)  # fields of a Graph
+X, HALF, LEVEL, BASE, FIRST, UPPER, LINKED, ROWS = range(8)  # fields of a Graph
 QUERIES: Final = 16  # that share one row of marks
 
 
@@ -100,23 +100,14 @@ def select(g, node, best, nodes, size, kept):
 
 
 @bare
-def write(row, kept, count, touched, base):
-    """Replace links; on the base layer, mark the nodes that lose one."""
-    if base:
-        for j in range(row.size):
-            if row[j] < 0:
-                break
-            stays = False
-            for i in range(count):
-                stays |= kept[i] == row[j]
-            if not stays:
-                touched[row[j]] = True
+def write(row, kept, count):
+    """Replace links."""
     for j in range(row.size):
         row[j] = kept[j] if j < count else -1
 
 
 @bare
-def connect(g, row, node, new, layer, best, nodes, waits, kept):
+def connect(g, row, node, new, best, nodes, waits, kept):
     """Link a node to a new one; where there is no room, the best of all links stay."""
     last = row.size - 1
     if row[last] < 0:
@@ -130,13 +121,7 @@ def connect(g, row, node, new, layer, best, nodes, waits, kept):
         size += 1
     offer(best[: row.size + 1], nodes, waits, size, closeness(g[X], g[HALF], g[X][node], new), new)
     count = select(g, node, best, nodes, size + 1, kept[: row.size])
-    if layer == 0:
-        stays = False
-        for i in range(count):
-            stays |= kept[i] == new
-        if not stays:
-            g[TOUCHED][new] = True
-    write(row, kept, count, g[TOUCHED], layer == 0)
+    write(row, kept, count)
 
 
 @bare
@@ -144,7 +129,7 @@ def insert_one(g, seen, state, node, best, nodes, waits, best_2, nodes_2, waits_
     """Link one node."""
     x, half, level, base, first, upper = g[X], g[HALF], g[LEVEL][node], g[BASE], g[FIRST], g[UPPER]
     entry, top, M = state[ENTRY], state[TOP], upper.shape[1]
-    g[LINKED][node] = g[TOUCHED][node] = True
+    g[LINKED][node] = True
     if entry >= 0:
         q = x[node]
         at, epoch = descend(g, q, seen, state[EPOCH], entry, top, level, best, nodes, waits)
@@ -159,11 +144,11 @@ def insert_one(g, seen, state, node, best, nodes, waits, best_2, nodes_2, waits_
             at = nodes[0]
             count = select(g, node, best, nodes, size, kept[:M])
             row = base[node] if layer == 0 else upper[first[node] + layer - 1]
-            write(row, kept, count, g[TOUCHED], layer == 0)
+            write(row, kept, count)
             for j in range(count):
                 other = kept[j]
                 theirs = base[other] if layer == 0 else upper[first[other] + layer - 1]
-                connect(g, theirs, other, node, layer, best_2, nodes_2, waits_2, kept_2)
+                connect(g, theirs, other, node, best_2, nodes_2, waits_2, kept_2)
         state[EPOCH] = epoch
     if level > top:
         state[ENTRY], state[TOP] = node, level
@@ -185,7 +170,7 @@ def insert_all(g, seen, state, new, ef):
 
 
 @bare
-def repair(g, seen, epoch, node, row, table, first, shift, base, dead, best, nodes, waits, kept):
+def repair(g, seen, epoch, node, row, table, first, shift, dead, best, nodes, waits, kept):
     """Replace links to dead nodes by the best of what is left and of what the dead ones linked to."""
     gone = False
     for j in range(row.size):
@@ -205,7 +190,7 @@ def repair(g, seen, epoch, node, row, table, first, shift, base, dead, best, nod
                 offer(best, nodes, waits, size, closeness(x, half, x[node], other), other)
                 size += 1
     count = select(g, node, best, nodes, size, kept[: row.size])
-    write(row, kept, count, g[TOUCHED], base)
+    write(row, kept, count)
 
 
 @compiled
@@ -218,11 +203,11 @@ def remove_all(g, seen, state, dead):
     for node in range(dead.size):
         if linked[node] and not dead[node]:
             state[EPOCH] += 1
-            repair(g, seen, state[EPOCH], node, base[node], base, g[ROWS], 0, True, dead, best, nodes, waits, kept)
+            repair(g, seen, state[EPOCH], node, base[node], base, g[ROWS], 0, dead, best, nodes, waits, kept)
             for layer in range(1, level[node] + 1):
                 state[EPOCH] += 1
                 row = upper[first[node] + layer - 1]
-                repair(g, seen, state[EPOCH], node, row, upper, first, layer - 1, False, dead, best, nodes, waits, kept)
+                repair(g, seen, state[EPOCH], node, row, upper, first, layer - 1, dead, best, nodes, waits, kept)
     for node in range(dead.size):
         if dead[node]:
             linked[node] = False
@@ -237,7 +222,7 @@ def remove_all(g, seen, state, dead):
 
 
 @parallel
-def search_all(g, state, q, extra, found, near):
+def search_all(g, state, q, hidden, found, near):
     """Fill found (Q, ef) and near (Q, ef) for queries (Q, D), shared by the threads."""
     ef = found.shape[1]
     for block in prange((q.shape[0] + QUERIES - 1) // QUERIES):
@@ -247,30 +232,21 @@ def search_all(g, state, q, extra, found, near):
             at, epoch = descend(g, one, seen, epoch, state[ENTRY], state[TOP], 0, best, nodes, waits)
             epoch += 1
             size = 0
-            for j in range(-2, extra.size):
-                node = at if j == -2 else state[ENTRY] if j == -1 else np.int64(extra[j])
+            for j in range(2):
+                node = state[ENTRY] if j else np.int64(at)
                 if seen[node] != epoch:
                     seen[node] = epoch
                     if offer(best, nodes, waits, size, closeness(g[X], g[HALF], one, node), node) < ef:
                         size = min(size + 1, ef)
             size = search_layer(g[X], g[HALF], g[BASE], g[ROWS], 0, one, seen, epoch, best, nodes, waits, size)
-            nodes[size:] = -1
-
-
-@compiled
-def walk(base, entry, mark):
-    """Mark all nodes that can be walked to from one."""
-    waiting = np.empty(mark.size, np.int32)
-    waiting[0], count = entry, 1
-    mark[entry] = True
-    while count:
-        count -= 1
-        row = base[waiting[count]]
-        for j in range(row.size):
-            if row[j] >= 0 and not mark[row[j]]:
-                mark[row[j]] = True
-                waiting[count] = row[j]
-                count += 1
+            if hidden.size:
+                shown = 0
+                for j in range(size):
+                    if not hidden[nodes[j]]:
+                        best[shown], nodes[shown] = best[j], nodes[j]
+                        shown += 1
+                size = shown
+            nodes[size:], best[size:] = -1, 0
 
 
 def insert(g, nodes, ef):
@@ -283,6 +259,6 @@ def remove(g, dead):
     remove_all(g[: ROWS + 1], g.seen, g.state, dead)
 
 
-def search(g, q, extra, found, near):
+def search(g, q, hidden, found, near):
     """See ``tinyllm/kernels/graph.py``."""
-    search_all(g[: ROWS + 1], g.state, q, extra, found, near)
+    search_all(g[: ROWS + 1], g.state, q, hidden, found, near)

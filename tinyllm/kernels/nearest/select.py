@@ -67,9 +67,12 @@ def unheap(scores, places, size):
 
 
 @inner
-def best_of_row(row, allowed, best, places):
-    """Fill best (k,) and places (k,) from row (N,), of which at least k are allowed; allowed (0,) is all of them."""
-    size, k, N, filtered = 0, best.size, row.size, allowed.size > 0
+def best_of_row(row, first, allowed, size, best, places):
+    """Offer row (N,) to a heap (k,) of ``size`` entries, and return how many it has; allowed (0,) is all.
+
+    The row's places, in ``allowed`` too, are first, first + 1, ...
+    """
+    k, N, filtered = best.size, row.size, allowed.size > 0
     for start in range(0, N, PIECE):
         piece = row[start : min(start + PIECE, N)]
         if size == k:
@@ -79,23 +82,33 @@ def best_of_row(row, allowed, best, places):
             if above == 0:
                 continue
         for j in range(piece.size):
-            if filtered and not allowed[start + j]:
+            if filtered and not allowed[first + start + j]:
                 continue
             if size < k:
-                best[size], places[size] = piece[j], start + j
+                best[size], places[size] = piece[j], first + start + j
                 rise(best, places, size)
                 size += 1
             elif piece[j] > best[0]:
-                best[0], places[0] = piece[j], start + j
+                best[0], places[0] = piece[j], first + start + j
                 sink(best, places, k, 0)
-    unheap(best, places, size)
+    return size
 
 
 @parallel
-def top_k(scores, allowed, best, places):
-    """Fill best (Q, k) and places (Q, k) from scores (Q, N), rows shared by the threads."""
+def offer(scores, first, last, allowed, sizes, best, places):
+    """Offer scores (Q, N) of places from ``first`` on to heaps (Q, k) of sizes (Q,), rows shared by the threads.
+
+    With the last scores of all the heaps become lists, best first.
+    """
     for q in prange(scores.shape[0]):
-        best_of_row(scores[q], allowed, best[q], places[q])
+        sizes[q] = best_of_row(scores[q], first, allowed, sizes[q], best[q], places[q])
+        if last:
+            unheap(best[q], places[q], sizes[q])
+
+
+def top_k(scores, allowed, best, places):
+    """Fill best (Q, k) and places (Q, k) from scores (Q, N)."""
+    offer(scores, 0, True, allowed, np.zeros(len(scores), np.int64), best, places)
 
 
 @inner
@@ -119,7 +132,7 @@ def products(x, q, out):
 @compiled
 def top_1(scores, allowed, best, places):
     """Fill best (k,) and places (k,) from one row of scores."""
-    best_of_row(scores, allowed, best, places)
+    unheap(best, places, best_of_row(scores, 0, allowed, 0, best, places))
 
 
 def dot_topk(x, q, allowed, best, places):

@@ -12,16 +12,20 @@ from __future__ import annotations
 
 from .collections import Collection, load
 from .ladder import Change, Gate, Report, Step, compare, each_step_improves_metrics
+from .looks import Looks
 from .metrics import average_precision, evaluate, mrr, ndcg, per_query, precision, rank, recall, success
 from .significance import holm, least_detectable, sign_flips
 from .splits import LeakReport, grouped_split, groups, leak_report, near_duplicates, purge
+from .steps import Rung, ladder, parts
 
 __all__ = [
     "Change",
     "Collection",
     "Gate",
     "LeakReport",
+    "Looks",
     "Report",
+    "Rung",
     "Step",
     "average_precision",
     "compare",
@@ -30,12 +34,14 @@ __all__ = [
     "grouped_split",
     "groups",
     "holm",
+    "ladder",
     "leak_report",
     "least_detectable",
     "load",
     "mrr",
     "ndcg",
     "near_duplicates",
+    "parts",
     "per_query",
     "precision",
     "purge",

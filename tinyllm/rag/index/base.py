@@ -46,8 +46,7 @@ class VectorIndex(ABC):
             ShapeError: not one vector of the right width for each id.
         """
         x = checked(ids, vectors, self.dim, self._unit)
-        known = np.array([name in self._rows.row_of for name in ids], np.bool_)
-        self._added(self._rows.put(ids, x), known)
+        self._put(ids, x)
 
     def remove(self, ids: Iterable[str]) -> None:
         """Remove ids and their vectors.
@@ -57,7 +56,7 @@ class VectorIndex(ABC):
         """
         self._removed(self._rows.drop([ids] if isinstance(ids, str) else ids))
         if 4 * self._rows.dead > len(self._rows.ids):
-            self._squeezed(self._rows.squeeze())
+            self._squeeze()
 
     def search(self, q: Any, k: int, allow: Iterable[str] | Array | None = None) -> tuple[list[Any], Array]:
         """Return the ids of the k best vectors, best first, and their scores.
@@ -86,7 +85,8 @@ class VectorIndex(ABC):
         names = self._rows.ids
         if x.ndim == 1:
             return [names[row] for row in rows.tolist()], scores
-        return [[names[row] for row in line] for line in rows.tolist()], scores
+        found = list(map(names.__getitem__, rows.ravel().tolist()))
+        return [found[start : start + k] for start in range(0, len(found), k)], scores
 
     def vectors(self, ids: Sequence[str]) -> Array:
         """Return the vectors of ids as they are stored, float32 (N, D): of length 1 where the metric is the cosine.
@@ -106,7 +106,7 @@ class VectorIndex(ABC):
             CheckpointError: the file system refuses.
         """
         if self._rows.dead:
-            self._squeezed(self._rows.squeeze())
+            self._squeeze()
         rows, count = self._rows, len(self._rows)
         settings = {"storage": rows.storage, **self._settings()}
         arrays = {"ids": pack_ids(rows.ids), "data": rows.data[:count], "scales": rows.scales[:count]}
@@ -140,6 +140,15 @@ class VectorIndex(ABC):
     @classmethod
     def _made(cls, settings: dict[str, Any]) -> Self:
         return cls(**settings)
+
+    def _put(self, ids: Sequence[str], x: Array) -> None:
+        """Store checked vectors (N, D) under their ids."""
+        known = np.array([name in self._rows.row_of for name in ids], np.bool_)
+        self._added(self._rows.put(ids, x), known)
+
+    def _squeeze(self) -> None:
+        """Take dead rows out."""
+        self._squeezed(self._rows.squeeze())
 
     def _added(self, rows: Array, known: Array) -> None:  # noqa: B027 (Flat has nothing to do)
         """Take note of rows that were written, some of them over older vectors."""

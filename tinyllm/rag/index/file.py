@@ -5,7 +5,8 @@
     bytes
 
 A file that was cut short, or in which one bit has changed, is refused. Ids are kept as one array of bytes with NUL
-between them, which no id may hold.
+between them, which no id may hold. Other things that are a few settings and arrays lie in such files as well, under
+another name than "index" in their first line.
 """
 
 from __future__ import annotations
@@ -24,11 +25,22 @@ from ...atomic import write_atomically
 from ...errors import CheckpointError
 from ...kernels import Array
 
-MAGIC = b"tinyllm-index 1 "
 
-
-def write(path: str | PathLike[str], kind: str, settings: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def write(
+    path: str | PathLike[str],
+    kind: str,
+    settings: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    what: str = "index",
+) -> None:
     """Replace the file at ``path``, at once and whole.
+
+    Args:
+        path: of the file.
+        kind: which class it is that can read it.
+        settings: what JSON can hold.
+        arrays: by name, of numbers.
+        what: the thing that it holds, for the first line and for errors: one word.
 
     Raises:
         CheckpointError: the file system refuses.
@@ -42,32 +54,33 @@ def write(path: str | PathLike[str], kind: str, settings: Mapping[str, Any], arr
         digest.update(part)
 
     def parts(file: Any) -> None:
-        file.write(MAGIC + digest.hexdigest().encode() + b"\n" + head)
+        file.write(_magic(what) + digest.hexdigest().encode() + b"\n" + head)
         for part in little:
             file.write(part)
 
     write_atomically(Path(path), parts)
 
 
-def read(path: str | PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the settings and the arrays of an index of this kind.
+def read(path: str | PathLike[str], kind: str, what: str = "index") -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the settings and the arrays of an index (or ``what`` else was written) of this kind.
 
     Raises:
         CheckpointError: the file is missing, damaged, of another kind or no index at all.
     """
+    magic, article = _magic(what), "an" if what[0] in "aeiou" else "a"
     try:
         content = memoryview(Path(path).read_bytes())
     except OSError as error:
-        raise CheckpointError(f"cannot read the index {path}: {(error.strerror or str(error)).lower()}") from error
-    start = len(MAGIC) + 65
-    if bytes(content[: len(MAGIC)]) != MAGIC:
-        raise CheckpointError(f"{path} is not an index", hint="a file that index.save wrote")
-    if hashlib.sha256(content[start:]).hexdigest().encode() + b"\n" != bytes(content[len(MAGIC) : start]):
-        raise CheckpointError(f"the index {path} is damaged: its checksum differs", hint="build and save it again")
+        raise CheckpointError(f"cannot read the {what} {path}: {(error.strerror or str(error)).lower()}") from error
+    start = len(magic) + 65
+    if bytes(content[: len(magic)]) != magic:
+        raise CheckpointError(f"{path} is not {article} {what}", hint=f"a file that {what}.save wrote")
+    if hashlib.sha256(content[start:]).hexdigest().encode() + b"\n" != bytes(content[len(magic) : start]):
+        raise CheckpointError(f"the {what} {path} is damaged: its checksum differs", hint="build and save it again")
     end = start + bytes(content[start:]).index(b"\n") + 1
     head = json.loads(bytes(content[start:end]))
     if head["kind"] != kind:
-        raise CheckpointError(f"{path} holds an index of the kind {head['kind']}, not {kind}")
+        raise CheckpointError(f"{path} holds {article} {what} of the kind {head['kind']}, not {kind}")
     arrays = {}
     for name, dtype, shape in head["arrays"]:
         size = np.dtype(dtype).itemsize * math.prod(shape)
@@ -76,6 +89,10 @@ def read(path: str | PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str
         )
         end += size
     return head["settings"], arrays
+
+
+def _magic(what: str) -> bytes:
+    return f"tinyllm-{what} 1 ".encode()
 
 
 def pack_ids(ids: Sequence[str]) -> Array:

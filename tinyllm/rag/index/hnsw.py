@@ -2,18 +2,24 @@
 
 What holds after any history of adding, replacing and removing:
 
-- A search returns as many hits as there are, up to k.
-- A removed vector is gone, and whoever had a link to it has been given others.
-- Every new vector, and every one that a link was taken from, has been searched for with ``CHECKED`` candidates, and all
-  can be walked to from the entry. One that was not found was given another link, and one that even so was not found
-  is a *stray*, which every search looks at. ``check()`` does so for all; it also runs by itself whenever a quarter of
-  the vectors has changed since.
+- Every vector finds itself, or one exactly like it, when it is searched for with ``CHECKED`` candidates or as ``ef``.
+- A search returns as many hits as there are, up to k; removed and replaced vectors are not among them.
 - The same vectors, in the same calls, make the same graph.
+
+A link more or less anywhere can change the way of any search, so no repair of what is close by can promise the first.
+Here the graph does not change at all between two checks: a vector that is added, or given in place of another, waits
+beside the graph, where every search looks at it; one that is removed stays as a stepping stone and is left out of the
+answers. When too many wait, or too many are stepping stones, all of them are linked and unlinked, and then every vector
+is searched for. Those that are not found are linked to once more, and all are searched for again; the few that are even
+so not found are from then on looked at by every search, too. Up to ``FEW`` vectors there is no graph: multiplying with
+all of them takes no longer.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -21,15 +27,18 @@ import numpy as np
 from ...errors import ConfigError
 from ...kernels import Array
 from ...kernels.dot_topk import dot_topk
-from ...kernels.graph import ENTRY, TOP, Graph, attach, insert, reached, remove, search
+from ...kernels.graph import ENTRY, TOP, Graph, attach, insert, remove, search
 from .base import VectorIndex
 
 CHECKED = 64  # candidates with which every vector finds itself
-ROUNDS = 8  # of searching for the lost and linking to them, before they become strays
-FEW = 1000  # vectors, or a tenth of all: so few are multiplied one by one
+AT_ONCE = 4096  # vectors searched for at a time
+ROUNDS = 3  # of linking to those that are not found
+FEW = 1000  # vectors are multiplied one by one
+WAITING = 16  # times the root of how many there are: so many wait beside the graph, if that is more than FEW
+STONES = 8  # one in so many nodes of the graph may be a mere stepping stone
 HIGHEST = 16  # layer
 HALF = 0.5  # of a vector's squared length, which is 1; of a vector of zeros, too: it ranks by its cosine, 0
-_SAME = 1e-5  # cosines that differ by no more are those of equal vectors
+_NONE = np.zeros(0, np.bool_)
 
 
 class HNSW(VectorIndex):
@@ -61,14 +70,17 @@ class HNSW(VectorIndex):
                 raise ConfigError(f"HNSW: {name} is {value!r}", hint=f"a whole number from {low} to {high}")
         super().__init__()
         self.M, self.ef_construction, self.ef, self.seed = int(M), int(ef_construction), int(ef), int(seed)
-        self._g = _empty(self.M, 0, 0)
+        self._g = _empty(self.M, 0, 0)  # but for x, which is self._rows.data
         self._used = 0  # rows of upper
         self._drawn = 0  # layers drawn so far
-        self._changes = 0  # vectors added or removed since all were checked
-        self._strays = np.zeros(0, np.int32)
+        self._nodes = 0  # of the graph
+        self._gone = 0  # of them, how many were removed since
+        self._replaced: dict[int, Array] = {}  # rows of nodes and the vectors they were given since
+        self._lost = np.zeros(0, np.int64)  # rows that searches of the graph do not find
+        self._beside: tuple[Array, Array, Array] | None = None  # see _waiting
 
     def check(self) -> list[str]:
-        """Search for every vector, link to those that are not found, and return the ids of the strays that are left.
+        """Link what waits, search for every vector, and return the ids of those that only exact search finds.
 
         Example:
             >>> index = HNSW()
@@ -76,100 +88,156 @@ class HNSW(VectorIndex):
             >>> index.check()
             []
         """
-        self._g.touched[:] = self._g.linked
-        self._changes = 0
+        self._merge()
         self._settle()
-        return [self._rows.ids[row] for row in self._strays.tolist()]
+        return [self._rows.ids[row] for row in self._lost.tolist()]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Link what waits, and write the index to one file, with a checksum.
+
+        Raises:
+            CheckpointError: the file system refuses.
+        """
+        self._merge()
+        super().save(path)
 
     def _found(self, q: Array, k: int, allowed: Array | None) -> tuple[Array, Array]:
         count, live = len(self._rows.ids), len(self)
+        if not self._nodes:
+            return dot_topk(self._rows.data[:count], q, k, allowed)
+        if self._beside is None:
+            self._beside = self._waiting()
+        rows, vectors, hidden = self._beside
         free = live if allowed is None else int(np.count_nonzero(allowed))
-        ef = max(self.ef, k) * max(1, live // max(1, free))
-        if ef >= live or (free < live and free <= max(FEW, live // 10)):
-            return dot_topk(self._g.x[:count], q, k, allowed)
-        queries = np.atleast_2d(q)
-        nodes, near = search(self._g, queries, ef, self._strays)
-        if allowed is None or free == live:
-            rows, best = nodes[:, :k].astype(np.int64), near[:, :k] + np.float32(HALF)
-            return self._completed(queries, rows, best, rows[:, -1] < 0, allowed, q.ndim)
-        good = nodes >= 0
         if allowed is not None and free < live:
-            good &= allowed[nodes]
-        scores = np.where(good, near + self._g.half[nodes], -np.inf).astype(np.float32)
-        order = np.lexsort((nodes, -scores), axis=1)[:, :k]
-        rows, best = np.take_along_axis(nodes, order, 1).astype(np.int64), np.take_along_axis(scores, order, 1)
-        return self._completed(queries, rows, best, np.isneginf(best[:, -1]), allowed, q.ndim)
+            hidden = hidden | ~allowed if hidden.size else ~allowed
+        ef = max(self.ef, k) * max(1, live // max(1, free))
+        most = min(k, count - int(np.count_nonzero(hidden)))
+        if not most or ef >= live or (free < live and free <= max(FEW, live // 10)):
+            found, best = self._exactly(q, most, hidden)
+        else:
+            found, best = self._along(np.atleast_2d(q), most, ef, hidden)
+            if q.ndim == 1:
+                found, best = found[0], best[0]
+        if rows.size:
+            places, scores = dot_topk(vectors, q, k, None if allowed is None or free == live else allowed[rows])
+            found, best = np.concatenate([found, rows[places]], -1), np.concatenate([best, scores], -1)
+            order = np.lexsort((found, -best), axis=-1)[..., :k]
+            found, best = np.take_along_axis(found, order, -1), np.take_along_axis(best, order, -1)
+        return found, best
 
-    def _completed(
-        self, q: Array, rows: Array, best: Array, short: Array, allowed: Array | None, ndim: int
-    ) -> tuple[Array, Array]:
-        """Answer the queries for which too few were found exactly."""
-        if short.any():
-            for i in np.flatnonzero(short):
-                rows[i], best[i] = dot_topk(self._g.x[: len(self._rows.ids)], q[i], rows.shape[1], allowed)
-        return (rows[0], best[0]) if ndim == 1 else (rows, best)
+    def _exactly(self, q: Array, k: int, hidden: Array) -> tuple[Array, Array]:
+        """Return the best k of the graph's nodes that are not hidden, one multiplied after the other."""
+        return dot_topk(self._rows.data[: len(self._rows.ids)], q, k, ~hidden if hidden.size else None)
 
-    def _added(self, rows: Array, known: Array) -> None:
-        if not rows.size:
-            return
-        self._make_room(rows[~known])
-        old = np.zeros(len(self._g.linked), np.bool_)
-        old[rows[known]] = True
-        self._g = self._g._replace(x=self._rows.data)
-        if known.any():
-            remove(self._g, old)
-        self._g.half[rows] = HALF
-        insert(self._g, rows, self.ef_construction)
-        self._changed(len(rows))
+    def _along(self, q: Array, k: int, ef: int, hidden: Array) -> tuple[Array, Array]:
+        """Return the k nodes that searches along the graph find best, of at least k that are not hidden."""
+        nodes, near = search(self._graph(), q, ef, hidden)
+        rows, best = nodes[:, :k].astype(np.int64), near[:, :k] + np.float32(HALF)
+        for i in np.flatnonzero(rows[:, -1] < 0):
+            rows[i], best[i] = self._exactly(q[i], k, hidden)
+        return rows, best
+
+    def _waiting(self) -> tuple[Array, Array, Array]:
+        """Return which rows are not answered by the graph, their vectors, and which of all rows (N,) it must not name.
+
+        The last is empty where there is none.
+        """
+        alive = self._rows.alive[: len(self._rows.ids)]
+        linked = np.zeros(len(alive), np.bool_)
+        linked[: len(self._g.linked)] = self._g.linked[: len(alive)]
+        linked[list(self._replaced)] = linked[self._lost] = False
+        rows = np.flatnonzero(alive & ~linked)
+        vectors = self._rows.data[rows]
+        if self._replaced:
+            vectors[np.searchsorted(rows, list(self._replaced))] = list(self._replaced.values())
+        hidden = ~(alive & linked)
+        return rows, vectors, hidden if hidden.any() else _NONE
+
+    def _put(self, ids: Sequence[str], x: Array) -> None:
+        before = np.array([self._rows.row_of.get(name, -1) for name in ids], np.int64)
+        node = (before >= 0) & (before < len(self._g.linked))
+        node[node] = self._g.linked[before[node]]
+        old = self._rows.data[before[node]]
+        rows = self._rows.put(ids, x)
+        if node.any():
+            self._rows.data[rows[node]] = old  # the graph's way to others leads by where the node was
+            self._replaced.update(zip(rows[node].tolist(), x[node], strict=True))
+        self._changed()
 
     def _removed(self, rows: Array) -> None:
-        if rows.size:
-            dead = np.zeros(len(self._g.linked), np.bool_)
-            dead[rows] = True
-            remove(self._g, dead)
-            self._changed(len(rows))
+        for row in rows.tolist():
+            self._replaced.pop(row, None)
+        self._gone += int(np.count_nonzero(self._g.linked[rows[rows < len(self._g.linked)]]))
+        self._changed()
 
-    def _changed(self, count: int) -> None:
-        self._changes += count
-        if 4 * self._changes > len(self):
-            self._g.touched[:] = self._g.linked
-            self._changes = 0
+    def _changed(self) -> None:
+        self._beside = None
+        stones = self._gone + len(self._replaced)
+        waiting = len(self) - (self._nodes - stones)
+        if waiting > max(FEW, WAITING * math.sqrt(len(self))) or STONES * stones > self._nodes:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Make the graph one of what there is now, and see to it that everything is found."""
+        if not self._gone and not self._replaced and self._nodes == len(self):
+            return
+        rows, moved = self._rows, list(self._replaced)
+        if len(self) > FEW:
+            dead = self._g.linked & ~rows.alive[: len(self._g.linked)]
+            dead[moved] = True
+            if dead.any():
+                remove(self._graph(), dead)
+        else:
+            self._g, self._used = _empty(self.M, 0, 0), 0
+        if moved:
+            rows.data[moved] = list(self._replaced.values())
+        self._replaced, self._gone, self._beside = {}, 0, None
+        if len(self) > FEW:
+            self._make_room()
+            new = np.flatnonzero(rows.alive & ~self._g.linked)
+            self._g.half[new] = HALF
+            insert(self._graph(), new, self.ef_construction)
+        self._nodes = int(np.count_nonzero(self._g.linked))
         self._settle()
 
     def _settle(self) -> None:
-        """Link to vectors that searches do not find, until they do."""
-        g, linked = self._g, self._g.linked
-        self._strays = self._strays[linked[self._strays]]
+        """Search for every node, and link to those that are not found."""
+        self._beside = None
         for _ in range(ROUNDS):
-            hidden = linked & ~reached(g)
-            asked = np.flatnonzero((g.touched | hidden) & linked)
-            g.touched[:] = False
-            if not asked.size:
+            self._lost, near = self._not_found()
+            if not self._lost.size:
                 return
-            nodes, lost = self._search_for(asked)
-            lost |= hidden[asked]
-            for node, near in zip(asked[lost].tolist(), nodes[lost], strict=True):
-                attach(g, node, near)
-                g.touched[node] = True
-        asked = np.flatnonzero((g.touched | ~reached(g)) & linked)
-        g.touched[:] = False
-        lost = self._search_for(asked)[1] if asked.size else np.zeros(0, np.bool_)
-        self._strays = np.union1d(self._strays, asked[lost]).astype(np.int32)
+            for node, nodes in zip(self._lost.tolist(), near, strict=True):
+                attach(self._g, node, nodes)
+        self._lost, _ = self._not_found()
 
-    def _search_for(self, rows: Array) -> tuple[Array, Array]:
-        """Return what searches for the vectors of these rows find, (rows, CHECKED), and which find no vector equal."""
-        g = self._g
-        nodes, near = search(g, g.x[rows], CHECKED, self._strays)
-        own = (g.x[rows] ** 2).sum(axis=1, keepdims=True) - HALF  # a vector of zeros is as close to itself as to others
-        equal = (nodes >= 0) & (near >= own - _SAME)
-        return nodes, ~((nodes == rows[:, None]) | equal).any(axis=1)
+    def _not_found(self) -> tuple[Array, Array]:
+        """Return the nodes that do not find themselves, nor a vector exactly like theirs, and what they do find."""
+        g, nodes = self._graph(), np.flatnonzero(self._g.linked)
+        lost, near = [np.zeros(0, np.int64)], [np.zeros((0, CHECKED), np.int32)]
+        for start in range(0, nodes.size, AT_ONCE):
+            some = nodes[start : start + AT_ONCE]
+            found, _ = search(g, g.x[some], CHECKED, _NONE)
+            here = (found == some[:, None]).any(axis=1)
+            for i in np.flatnonzero(~here):
+                here[i] = (g.x[found[i, found[i] >= 0]] == g.x[some[i]]).all(axis=1).any()
+            lost.append(some[~here])
+            near.append(found[~here])
+        return np.concatenate(lost), np.concatenate(near)
 
-    def _make_room(self, new: Array) -> None:
-        """Draw the layers of new rows, and make the graph as large as the rows have become."""
+    def _graph(self) -> Graph:
+        return self._g._replace(x=self._rows.data)
+
+    def _make_room(self) -> None:
+        """Make the graph as large as the rows have become, and draw the layers of those that have none yet."""
+        g, room = self._g, len(self._rows.alive)
+        drawn = np.zeros(room, np.bool_)
+        drawn[: len(g.first)] = g.first >= 0
+        new = np.flatnonzero(self._rows.alive & ~drawn)
         levels = [_layer(self.seed, self._drawn + n, self.M) for n in range(len(new))]
         self._drawn += len(new)
-        room, upper = len(self._rows.alive), self._used + sum(levels)
-        g = self._g
+        upper = self._used + sum(levels)
         if room > len(g.linked) or upper > len(g.upper):
             more = max(upper, 2 * len(g.upper)) if upper > len(g.upper) else len(g.upper)
             larger = _empty(self.M, room, more)
@@ -181,24 +249,28 @@ class HNSW(VectorIndex):
             g.level[row], g.first[row] = level, self._used
             self._used += level
 
+    def _squeeze(self) -> None:
+        self._merge()
+        super()._squeeze()
+
     def _squeezed(self, kept: Array) -> None:
+        self._beside = None
+        if not self._nodes:
+            self._g, self._used = _empty(self.M, 0, 0), 0
+            return
         g = self._g
         now = np.full(len(g.linked) + 1, -1, np.int32)
         now[kept] = np.arange(len(kept))  # and now[-1] is -1
         levels = g.level[kept].astype(np.int64)
-        lines = np.concatenate(
-            [g.first[row] + np.arange(level) for row, level in zip(kept, levels, strict=True)] or [[]]
-        )
+        lines = np.concatenate([g.first[row] + np.arange(level) for row, level in zip(kept, levels, strict=True)])
         small = _empty(self.M, len(kept), int(levels.sum()))
         small.base[:], small.upper[:] = now[g.base[kept]], now[g.upper[lines.astype(np.int64)]]
-        small.level[:], small.half[:], small.touched[:] = levels, g.half[kept], g.touched[kept]
+        small.level[:], small.half[:], small.linked[:] = levels, g.half[kept], g.linked[kept]
         small.first[:] = np.cumsum(levels) - levels
-        small.linked[:] = g.linked[kept]
         small.state[:] = g.state
         small.state[ENTRY] = now[g.state[ENTRY]]
-        self._g = small._replace(x=self._rows.data)
-        self._used = int(levels.sum())
-        self._strays = now[self._strays]
+        self._g, self._used = small, int(levels.sum())
+        self._lost = now[self._lost].astype(np.int64)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -207,7 +279,6 @@ class HNSW(VectorIndex):
             "ef": self.ef,
             "seed": self.seed,
             "drawn": self._drawn,
-            "changes": self._changes,
         }
 
     @classmethod
@@ -215,7 +286,7 @@ class HNSW(VectorIndex):
         return cls(**{name: settings[name] for name in ("M", "ef_construction", "ef", "seed")})
 
     def _arrays(self) -> dict[str, Array]:
-        g, count = self._g, len(self._rows.ids)
+        g, count = self._g, self._nodes
         return {
             "half": g.half[:count],
             "level": g.level[:count],
@@ -223,14 +294,13 @@ class HNSW(VectorIndex):
             "first": g.first[:count],
             "upper": g.upper[: self._used],
             "entry": g.state[[ENTRY, TOP]],
-            "strays": self._strays,
+            "lost": self._lost,
         }
 
     def _restore(self, settings: dict[str, Any], arrays: dict[str, Array]) -> None:
-        self._drawn, self._changes = settings["drawn"], settings["changes"]
-        self._strays = arrays["strays"]
-        self._used = len(arrays["upper"])
-        g = self._g = _empty(self.M, len(arrays["half"]), self._used)._replace(x=self._rows.data)
+        self._drawn, self._lost = settings["drawn"], arrays["lost"]
+        self._nodes, self._used = len(arrays["level"]), len(arrays["upper"])
+        g = self._g = _empty(self.M, self._nodes, self._used)
         for name in ("half", "level", "base", "first", "upper"):
             getattr(g, name)[:] = arrays[name]
         g.linked[:] = True
@@ -244,10 +314,9 @@ def _empty(M: int, room: int, upper: int) -> Graph:
         half=np.zeros(room, np.float32),
         level=np.zeros(room, np.int8),
         base=np.full((room, 2 * M), -1, np.int32),
-        first=np.zeros(room, np.int32),
+        first=np.full(room, -1, np.int32),  # no layer drawn yet
         upper=np.full((upper, M), -1, np.int32),
         linked=np.zeros(room, np.bool_),
-        touched=np.zeros(room, np.bool_),
         rows=np.arange(room, dtype=np.int32),
         seen=np.zeros(room, np.int32),
         state=np.array([-1, -1, 0], np.int64),

@@ -178,9 +178,11 @@ def checked_query(q: Any, k: int, dim: int | None, unit: bool) -> Array:
 def _numbers(who: str, x: Array, dim: int | None, unit: bool) -> Array:
     if dim is not None and x.shape[-1] != dim:
         raise ShapeError(f"{who}: vectors of width {x.shape[-1]}, in the index they have {dim}", hint="one embedder")
-    squares = np.einsum("...d,...d->...", x, x) if unit else np.zeros(1)
-    if unit and (squares > 1e-20).all() and (squares < 1e20).all():  # as nearly always: the short way
-        return x / np.sqrt(squares)[..., None]
+    if unit:
+        squares = np.einsum("...d,...d->...", x, x)
+        odd = ~((squares > 1e-20) & (squares < 1e20))  # too short or too long for that, or no numbers at all
+        if not odd.any():  # as nearly always
+            return x / np.sqrt(squares)[..., None]
     largest = np.abs(x).max(axis=-1, keepdims=True, initial=0.0)
     if not (largest <= LARGEST).all():
         raise DataError(f"{who}: a vector holds NaN, inf or a number beyond {LARGEST:g}", hint="look at its embedder")
@@ -188,4 +190,6 @@ def _numbers(who: str, x: Array, dim: int | None, unit: bool) -> Array:
         return np.ascontiguousarray(x)
     scaled = x / np.where(largest > 0, largest, 1)  # whose squares neither vanish nor grow
     length = np.sqrt((scaled * scaled).sum(axis=-1, keepdims=True))
-    return np.ascontiguousarray(scaled / np.where(length > 0, length, 1))
+    one = scaled / np.where(length > 0, length, 1)
+    # A vector becomes the same, to the last bit, in whose company it may come: so it finds itself.
+    return np.ascontiguousarray(np.where(odd[..., None], one, x / np.sqrt(np.where(odd, 1, squares))[..., None]))

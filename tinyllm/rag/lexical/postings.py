@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 
@@ -122,6 +123,37 @@ class Postings:
         V = len(self.vocabulary)
         return self.docs, values, self.starts[:V], self.lengths[:V]
 
+    def packed(self) -> dict[str, Array]:
+        """Return all of it as arrays without gaps, which a file can hold."""
+        self._write_anew()
+        self.version += 1  # every list has another place
+        terms, counts = (np.concatenate([x[i] for x in (_NOTHING, *self._forward)]) for i in (0, 1))
+        sizes = np.array([terms.size for terms, _ in self._forward], np.int64)
+        return {
+            "terms": terms.astype(np.int32),
+            "counts": counts,
+            "different": sizes,
+            **_texts_packed("ids", self.number),
+            **_texts_packed("words", self.vocabulary),
+        }
+
+    @classmethod
+    def unpacked(cls, arrays: dict[str, Array]) -> Self:
+        """Return what ``packed`` made arrays of."""
+        made = cls()
+        made.ids = [*_texts_unpacked("ids", arrays)]
+        made.number = {name: n for n, name in enumerate(_texts_unpacked("ids", arrays))}
+        made.vocabulary = {word: n for n, word in enumerate(_texts_unpacked("words", arrays))}
+        ends = np.cumsum(arrays["different"]).tolist()
+        terms, counts = arrays["terms"].astype(np.int64), arrays["counts"]
+        starts = [0, *ends[:-1]] if ends else []
+        made._forward = [(terms[i:j], counts[i:j]) for i, j in zip(starts, ends, strict=True)]
+        total = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        made.sizes = (total[ends] - total[starts]).astype(float) if ends else np.zeros(0)
+        made.total = int(total[-1])
+        made._write_anew()
+        return made
+
     def _append(self, number: int) -> None:
         """Put the last document into the lists of its terms."""
         terms, counts = self._forward[number]
@@ -176,6 +208,23 @@ class Postings:
 
 
 _NOTHING = np.zeros(0, np.int64), np.zeros(0, np.int32)
+
+
+def _texts_packed(name: str, texts: Iterable[str]) -> dict[str, Array]:
+    """Return texts as their bytes in a row and how many each has: any text may be among them."""
+    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return {
+        name: np.frombuffer(b"".join(parts), np.uint8),
+        f"{name} sizes": np.array([len(part) for part in parts], np.int64),
+    }
+
+
+def _texts_unpacked(name: str, arrays: dict[str, Array]) -> list[str]:
+    whole, ends = arrays[name].tobytes(), np.cumsum(arrays[f"{name} sizes"]).tolist()
+    if whole.isascii():
+        letters = whole.decode()
+        return [letters[i:j] for i, j in pairwise([0, *ends])]
+    return [whole[i:j].decode("utf-8", "surrogatepass") for i, j in pairwise([0, *ends])]
 
 
 def _grown(array: Array, size: int) -> Array:

@@ -21,6 +21,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Text = str | Sequence[str]  # a text, or its words
 
 
+def weigh(counts: Array, idf: Array) -> Array:
+    """Return the weights of words that occur ``counts`` times in a text, before it is given length 1.
+
+    Args:
+        counts: of each word, how often; 1 or more.
+        idf: of each word, ln(N / df).
+
+    Example:
+        >>> weigh(np.array([1, 3]), np.array([2.0, 2.0])).round(2)
+        array([2. , 4.2])
+    """
+    return (1 + np.log(counts)) * idf
+
+
 class TfIdf:
     """An index of texts by the cosine of their tf-idf vectors.
 
@@ -72,7 +86,7 @@ class TfIdf:
         counted = Counter(t for word in self._split(query) if (t := lists.vocabulary.get(word)) is not None)
         weights, idf = self._current()
         terms = np.array(list(counted), np.int64)
-        vector = (1 + np.log(np.array(list(counted.values()), np.float64))) * idf[terms]
+        vector = weigh(np.array(list(counted.values()), np.float64), idf[terms])
         length = np.sqrt(vector @ vector)
         scores = np.zeros(len(lists.ids))
         for t, weight in zip(terms.tolist(), vector.tolist(), strict=True):
@@ -94,7 +108,7 @@ class TfIdf:
             idf = np.log(len(lists) / np.maximum(lengths, 1))
             ends = np.cumsum(lengths)
             places = np.arange(int(lengths.sum())) + np.repeat(starts - ends + lengths, lengths)
-            raw = (1 + np.log(counts[places])) * np.repeat(idf, lengths)
+            raw = weigh(counts[places], np.repeat(idf, lengths))
             length = np.sqrt(np.bincount(docs[places], raw * raw, minlength=len(lists.ids)))
             weights = np.zeros(docs.size)
             weights[places] = raw / np.where(length > 0, length, 1.0)[docs[places]]
