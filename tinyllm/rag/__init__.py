@@ -5,6 +5,8 @@
     note = rag.Document("note", "Ducks swim. Cats do not.", title="Animals")
     chunks = rag.SentencePack(max_tokens=100).split(note)
 
+Answers are in ``tinyllm.rag.answer``: a room of its own, with a function of the same name.
+
 Importing this package loads NumPy and the standard library only; what needs more is loaded when it is used.
 """
 
@@ -14,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answer import Rules, pack, verify
     from .cache import Cache, Cached
     from .calibrate import Sigmoid
     from .chunk import FixedTokens, Headings, Semantic, SentencePack, Whole, contextual_header
@@ -96,6 +99,7 @@ _HOMES = {
     "Remote": "embed",
     "Reranker": "types",
     "Retriever": "types",
+    "Rules": "answer",
     "Rung": "evaluate",
     "Semantic": "chunk",
     "SentencePack": "chunk",
@@ -122,8 +126,10 @@ _HOMES = {
     "measured": "presets",
     "named_rungs": "rungs",
     "ndcg": "evaluate",
+    "pack": "answer",
     "stem": "lexical.words",
     "train_encoder": "embed",
+    "verify": "answer",
     "words": "lexical.words",
 }
 
@@ -167,6 +173,7 @@ __all__ = [
     "Remote",
     "Reranker",
     "Retriever",
+    "Rules",
     "Rung",
     "Semantic",
     "SentencePack",
@@ -193,8 +200,10 @@ __all__ = [
     "measured",
     "named_rungs",
     "ndcg",
+    "pack",
     "stem",
     "train_encoder",
+    "verify",
     "words",
 ]
 

@@ -218,6 +218,14 @@ def test_whole_ones_are(quote):
     assert one.verdict == ("supported" if count_words(fold(quote).text) >= 4 else "missing")
 
 
+def test_a_number_dropped_at_the_end_is_not_forgiven_as_punctuation():
+    primes = Chunk("p:0-60", "p", "There are four primes between squares of primes greater than 2.", 0, 63)
+    verdicts = [
+        verify([Claim("", 1, f"of primes greater than{end}")], [primes])[0].verdict for end in (" 2.", " 2", " .", " ,")
+    ]
+    assert verdicts == ["supported", "supported", "frankenquote", "frankenquote"]
+
+
 def test_verdicts_by_name():
     one, two = (
         Chunk("a:0-40", "a", "Most ducks can swim from their first day.", 0, 40),

@@ -105,6 +105,8 @@ def test_titles_and_ids_are_data_too():
     assert "\u202e" not in packed.prompt and "<|" not in packed.prompt
     packed = pack("When?", [Hit(Chunk("i", "d", "Tides rise.", 0, 11, header=evil), 1.0, 1)], seed=7)
     assert packed.prompt.count("<<<") == 2 and packed.prompt.count("from: x") == 1
+    packed = pack("When?", [Hit(Chunk("i", "d", "Tides rise.", 0, 11, header="long " * 9000), 1.0, 1)])
+    assert packed.sources and len(packed.prompt) < 1500
 
 
 class Finds:

@@ -8,7 +8,6 @@ A sentence is worth a weighted sum of what can be seen of it:
     passage    how its passage was ranked: 1, 1/2, 1/3, ...
     kind       what the question asks for is in it, and not from the question itself: a number for "how many", a number
                or a month for "when", a name for "who" and "where"
-    meaning    the cosine of sentence and question, if an embedder is given
 
 The weights are those of a softmax over the sentences of a question, fitted on half of XQuAD's articles.
 """
@@ -28,14 +27,14 @@ from ...errors import ConfigError
 from ...tokenizer.sentences import sentence_spans
 from ...tokenizer.truncate import word_spans
 from ..lexical.words import words
-from ..types import Chunk, Embedder
+from ..types import Chunk
 from .cite import MIN_WORDS, count_words
 from .fold import fold
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-FEATURES = ("overlap", "before", "after", "passage", "kind", "meaning")
-WEIGHTS = (7.8, 1.5, 0.4, 4.5, 1.4, 0.0)
+FEATURES = ("overlap", "before", "after", "passage", "kind")
+WEIGHTS = (7.8, 1.5, 0.4, 4.5, 1.4)
 LONGEST = 60, 2000  # words and characters: what has more words and no stop is a list, to be quoted in pieces
 
 _COUNTED = re.compile(
@@ -87,7 +86,6 @@ def rank_sentences(
     question: str,
     sources: Sequence[Chunk],
     scores: Sequence[float] | None = None,
-    embedder: Embedder | None = None,
     weights: Sequence[float] = WEIGHTS,
 ) -> list[Sentence]:
     """Rank the sentences of sources by how well they answer a question, the best first.
@@ -96,7 +94,6 @@ def rank_sentences(
         question: the user's.
         sources: number 1 first.
         scores: how well each source was found; in their order unless told.
-        embedder: adds what the words do not show; None for words alone.
         weights: of ``FEATURES``.
 
     Raises:
@@ -111,8 +108,8 @@ def rank_sentences(
         raise ConfigError(f"{len(scores)} scores of {len(sources)} sources", hint="one for each")
     best_first = sorted(range(len(sources)), key=lambda i: -scores[i] if scores is not None else i)
     ranks = {place: rank for rank, place in enumerate(best_first, 1)}
-    sentences, table = features(question, sources, ranks, embedder)
-    worth = table @ np.asarray(weights, float)[: table.shape[1]]
+    sentences, table = features(question, sources, ranks)
+    worth = table @ np.asarray(weights, float)
     rated = [
         replace(one, score=float(value), cover=float(row[0] + row[1] / 2))
         for one, value, row in zip(sentences, worth, table, strict=True)
@@ -120,16 +117,13 @@ def rank_sentences(
     return sorted(rated, key=lambda one: -one.score)
 
 
-def features(
-    question: str, sources: Sequence[Chunk], ranks: dict[int, int], embedder: Embedder | None = None
-) -> tuple[list[Sentence], Array]:
-    """Return the sentences of sources in order, and what can be seen of each (N, 5), with an embedder (N, 6).
+def features(question: str, sources: Sequence[Chunk], ranks: dict[int, int]) -> tuple[list[Sentence], Array]:
+    """Return the sentences of sources in order, and what can be seen of each, (N, 5).
 
     Args:
         question: the user's.
         sources: where they are from.
         ranks: of each source by its place, from 1.
-        embedder: for the last column.
     """
     sentences: list[Sentence] = []
     bags: list[set[str]] = []
@@ -156,11 +150,7 @@ def features(
         rows.append(
             [share(asked & bag), share(lacks & before), share(lacks & after), 1 / ranks[one.source - 1], answers]
         )
-    table = np.array(rows, float).reshape(len(rows), 5)
-    if embedder is not None and sentences:
-        vectors = embedder.embed([one.text for one in sentences], "document")
-        table = np.column_stack([table, vectors @ embedder.embed([question], "query")[0]])
-    return sentences, table
+    return sentences, np.array(rows, float).reshape(len(rows), len(FEATURES))
 
 
 def _quotable(text: str) -> Iterator[tuple[int, int]]:

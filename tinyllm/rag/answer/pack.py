@@ -137,10 +137,9 @@ def pack(
     """
     texts = (text for hit in hits for text in (hit.chunk.text, hit.chunk.header, hit.chunk.doc_id))
     desk = _Desk(question, Fence.new(seed, [question, *texts]), rules, count)
-    empty = desk.tokens([])
-    if empty > budget:
+    if desk.empty > budget:
         raise ConfigError(
-            f"a budget of {budget} tokens: the prompt without any source has {empty}", hint="a larger budget"
+            f"a budget of {budget} tokens: the prompt without any source has {desk.empty}", hint="a larger budget"
         )
     best = sorted(hits, key=lambda hit: -hit.score)
     left_out: dict[str, str] = {}
@@ -181,6 +180,7 @@ class _Desk:
     def __init__(self, question: str, fence: Fence, rules: Rules, count: Callable[[str], int]) -> None:
         self.fence, self.rules, self.count = fence, rules, count
         self.question = " ".join(clean(question, rules.specials).text.split())
+        self.empty = count(self.prompt([])[0])
         self._words: dict[str, frozenset[str]] = {}
         self._clean: dict[tuple[str, str, str], tuple[str, list[Clean]]] = {}
 
@@ -225,7 +225,7 @@ class _Desk:
             return "budget"
         source = self.rules.source(chunk)
         theirs = [passage for passage in after if self.rules.source(passage.chunk) == source]
-        if self.rules.share < 1 and self.tokens(theirs) - self.tokens([]) > self.rules.share * budget:
+        if self.rules.share < 1 and self.tokens(theirs) - self.empty > self.rules.share * budget:
             return "source"
         return ""
 
@@ -240,7 +240,7 @@ class _Desk:
 
     def shortened(self, hit: Hit, budget: int) -> _Passage | None:
         """Return the beginning of a hit that is too long by itself; None if not one character fits."""
-        most = budget if self.rules.share == 1 else int(self.tokens([]) + self.rules.share * budget)
+        most = budget if self.rules.share == 1 else int(self.empty + self.rules.share * budget)
 
         def passage(text: str) -> _Passage:
             start = hit.chunk.start + hit.chunk.text.index(text)
