@@ -41,15 +41,17 @@ def test_fast_equals_reference(n, rng):
         np.testing.assert_allclose(x, y, rtol=1e-5)
 
 
-def test_rungs_agree_and_ties_go_up(rng):
+@pytest.mark.parametrize(("k", "ties"), [(150, True), (7, True), (7, False), (1, False)])
+def test_rungs_agree_to_the_last_bit_and_ties_go_up(rng, k, ties):
     from tinyllm.kernels.postings import search
 
-    pool, _, _, queries = drawn(rng, 200)
-    pool = pool[0], np.ones(pool[0].size, np.float32), *pool[2:]  # nothing but ties
-    expected = reference.search_weights(pool, queries, 200, 150)
-    for rung in (search.search_weights_v1, search.search_weights_v2):
+    pool, sizes, gain, queries = drawn(rng, 200)
+    weights = np.ones(pool[0].size, np.float32) if ties else reference.weigh(pool, sizes, gain, 0.4, 0.02)
+    pool = pool[0], weights, *pool[2:]
+    expected = reference.search_weights(pool, queries, 200, k)
+    for rung in (search.search_weights_v1, search.search_weights_v2, search.search_weights_v3):
         scores = np.zeros(200, np.float32)
-        out = np.zeros((3, 150), np.int32), np.zeros((3, 150), np.int32), np.zeros(3, np.int64)
+        out = np.zeros((3, k), np.int32), np.zeros((3, k), np.int32), np.zeros(3, np.int64)
         rung(*pool, *queries, scores, scores.view(np.int32), *out)
         for x, y in zip((out[0], out[1].view(np.float32), out[2]), expected, strict=True):
             np.testing.assert_array_equal(x, y)

@@ -2,6 +2,10 @@
 
 It reads every text for every query, finds "art" in "heart", and the word said most often outvotes all the others.
 Stop words and single letters of the query are left out: an "a" is found in every other word.
+
+This rule was chosen among 22 with their scores on Cranfield in sight, as the nearest to a published floor of .271: it
+reaches an nDCG@10 of .238 there, and the plain ``sum(text.count(w) for w in query.lower().split())`` of every word
+reaches .009, so what is measured from here is measured from the higher floor of the two.
 """
 
 from __future__ import annotations
