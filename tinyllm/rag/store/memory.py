@@ -11,7 +11,7 @@ from .where import Conditions, matches
 
 
 class MemoryStore(Store):
-    """Chunks in a dict, vectors in an index.
+    """Chunks in a dict, vectors in an index and, for ``vectors``, beside the chunks: it takes them twice.
 
     Args:
         embedder_id: the ``id`` of the embedder whose vectors these will be.
