@@ -94,8 +94,9 @@ class Labelled(ABC):
             labels, scores = labels[kept], scores[kept]
         if len(labels) < k:
             every = np.fromiter(alive.values(), np.int64, len(alive))
-            best, scores = top_k(self._get(every) @ query, k)
-            labels = every[best]
+            every = every[np.argsort(self._place[every])]
+            best, found = top_k(query[None] @ self._get(every).T, k)
+            labels, scores = every[best[0]], found[0]
         order = np.lexsort((self._place[labels], -scores))[:k]
         return [self._ids[label] for label in labels[order]], scores[order]
 
