@@ -19,10 +19,10 @@ PYTHON = [code for language, code in FENCES if language == "python"]
 
 
 def test_there_are_examples():
-    assert len(PYTHON) == 5
+    assert len(PYTHON) == 6
 
 
-@pytest.mark.parametrize("code", PYTHON, ids=["train", "gradcheck", "tokens", "models", "op"])
+@pytest.mark.parametrize("code", PYTHON, ids=["train", "gradcheck", "tokens", "models", "rag", "op"])
 def test_python_blocks_run_as_they_are(code, tmp_path):
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-W", "error", "-c", code]
