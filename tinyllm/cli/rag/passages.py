@@ -51,18 +51,46 @@ def show_text(text: str, query: str, screen: Screen, lines: int | None = None, i
         text: what is printed.
         query: its words are marked, whatever their endings.
         screen: where to.
-        lines: no more than so many; all if None.
+        lines: no more than so many, those with most of the query's words; all if None.
         indent: before each.
     """
     wide = min(screen.width, 100) - len(indent) - 1
     wrapped = [piece for line in text.split("\n") if line.strip() for piece in textwrap.wrap(line.strip(), wide)]
-    for line in wrapped if lines is None else wrapped[:lines]:
+    first = 0 if lines is None else window([len(asked_for(line, query)) for line in wrapped], lines)
+    last = len(wrapped) if lines is None else first + lines
+    if first:
+        screen.line(f"{indent}... {first} before", style="dim")
+    for line in wrapped[first:last]:
         if screen.plain:
             screen.line(indent + line)
         else:
             screen.console.print(marked(indent + screen.fit(line), query), soft_wrap=True)
-    if lines is not None and len(wrapped) > lines:
-        screen.line(f"{indent}... {len(wrapped) - lines} more lines", style="dim")
+    if len(wrapped) > last:
+        screen.line(f"{indent}... {len(wrapped) - last} more", style="dim")
+
+
+def window(counts: Sequence[int], size: int) -> int:
+    """Return where the first run of so many lines begins that has most of what is counted.
+
+    Example:
+        >>> window([0, 1, 0, 2, 0], 2), window([0, 0], 6)
+        (2, 0)
+    """
+    starts = range(max(1, len(counts) - size + 1))
+    return max(starts, key=lambda start: (sum(counts[start : start + size]), -start))
+
+
+def asked_for(line: str, query: str) -> list[tuple[int, int]]:
+    """Return where in a line the words stand that have a stem of the query's.
+
+    Example:
+        >>> asked_for("Ducks swim.", "a swimming bird")
+        [(6, 10)]
+    """
+    from ...rag import words
+
+    stems = set(words(query))
+    return [(word.start(), word.end()) for word in _WORD.finditer(line) if stems & set(words(word[0]))]
 
 
 def marked(line: str, query: str) -> Any:
@@ -75,11 +103,7 @@ def marked(line: str, query: str) -> Any:
     """
     from rich.text import Text
 
-    from ...rag import words
-
-    stems = set(words(query))
     found = Text(line)
-    for word in _WORD.finditer(line):
-        if stems & set(words(word[0])):
-            found.stylize("bold yellow", word.start(), word.end())
+    for start, end in asked_for(line, query):
+        found.stylize("bold yellow", start, end)
     return found
