@@ -128,6 +128,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 def test_settings_that_do_not_exist(tmp_path, settings, words):
     with pytest.raises(ConfigError, match=words):
         Library.make(tmp_path / "library", documents(), **{"embedder": "lsa", **settings})
+    assert not (tmp_path / "library").exists()
 
 
 def test_nothing_to_index(tmp_path):

@@ -125,20 +125,23 @@ class Library:
             raise DataError("Library: there are no documents", hint="a folder with texts in it")
         replaced = cls.is_at(place)
         target = place.with_name(place.name + ".unfinished") if replaced else place
-        name, why = _chosen(embedder)
+        maker, name, why = _chosen(embedder)
+        cut = _chunker(chunker, max_tokens, maker)  # refuses its settings before there is anything on the disk
         settings = {"format": FORMAT, "embedder": name, "why": why, "chunker": chunker, "max_tokens": max_tokens}
         if name == "lsa" or not (cls.is_at(target) and _settings(target) == settings):
             shutil.rmtree(target, ignore_errors=True)  # else it goes on where a run was killed
         target.mkdir(parents=True, exist_ok=True)
         if name == "lsa":
-            cut = _chunker(chunker, max_tokens, None)
             LSA().fit([chunk.full for document in corpus for chunk in cut.split(document)]).save(target / LSA_FILE)
         write_json(target / SETTINGS, settings)
         with cls(target) as library:
             made = library.sync(corpus, progress)
         if replaced:
-            shutil.rmtree(place)
+            old = place.with_name(place.name + ".old")
+            shutil.rmtree(old, ignore_errors=True)
+            place.rename(old)
             target.rename(place)
+            shutil.rmtree(old)
         finished = cls(place)
         finished.made = made
         return finished
@@ -242,10 +245,10 @@ def _refuse_full(place: Path, anew: bool) -> None:
         raise ConfigError(f"{place}: holds a library already", hint="Library(path).sync(documents), or anew=True")
 
 
-def _chosen(name: str) -> tuple[str, str]:
-    """Return "minilm" or "lsa", and why."""
+def _chosen(name: str) -> tuple[Any, str, str]:
+    """Return an embedder, "minilm" or "lsa", and why."""
     found = embedder(name)
-    return "lsa" if isinstance(found, LSA) else "minilm", found.why.partition(": ")[2]
+    return found, "lsa" if isinstance(found, LSA) else "minilm", found.why.partition(": ")[2]
 
 
 def _chunker(name: str, max_tokens: int | None, counter: Embedder | None) -> Chunker:
