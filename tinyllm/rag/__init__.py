@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from .rerank import CrossEncoder, InstalledCrossEncoder, LinearLTR, MaxSim
     from .retrieve import Dense, Lexical
     from .rungs import named_rungs
-    from .store import MemoryStore, SqliteStore, VectorStore
+    from .store import FaissStore, HnswlibStore, MemoryStore, PgVectorStore, SqliteStore, VectorStore, advise
     from .types import Answer, Chunk, Chunker, Citation, Document, Embedder, Hit, Index, Reranker, Retriever, checked_id
 
 _HOMES = {
@@ -75,11 +75,13 @@ _HOMES = {
     "Dense": "retrieve",
     "Document": "types",
     "Embedder": "types",
+    "FaissStore": "store",
     "FixedTokens": "chunk",
     "Flat": "index",
     "HNSW": "index",
     "Headings": "chunk",
     "Hit": "types",
+    "HnswlibStore": "store",
     "Hybrid": "fuse",
     "IVF": "index",
     "Index": "types",
@@ -94,6 +96,7 @@ _HOMES = {
     "MiniLMEmbedder": "embed",
     "Naive": "lexical.naive",
     "Pairs": "embed",
+    "PgVectorStore": "store",
     "Pipeline": "pipeline",
     "RRF": "fuse",
     "Remote": "embed",
@@ -109,6 +112,7 @@ _HOMES = {
     "TransformerEncoder": "embed",
     "VectorStore": "store",
     "Whole": "chunk",
+    "advise": "store",
     "checked_id": "types",
     "classic": "presets",
     "compare": "evaluate",
@@ -154,10 +158,12 @@ __all__ = [
     "Dense",
     "Document",
     "Embedder",
+    "FaissStore",
     "FixedTokens",
     "Flat",
     "Headings",
     "Hit",
+    "HnswlibStore",
     "Hybrid",
     "Index",
     "InstalledCrossEncoder",
@@ -169,6 +175,7 @@ __all__ = [
     "MiniLMEmbedder",
     "Naive",
     "Pairs",
+    "PgVectorStore",
     "Pipeline",
     "Remote",
     "Reranker",
@@ -183,6 +190,7 @@ __all__ = [
     "TransformerEncoder",
     "VectorStore",
     "Whole",
+    "advise",
     "checked_id",
     "classic",
     "compare",

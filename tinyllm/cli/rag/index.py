@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
             "documents": sum(map(len, (changes.added, changes.changed, changes.same))),
             "chunks": len(library),
             "embedder": library.embedder.id,
+            "kind": library.settings["embedder"],
             "why": library.why,
+            "store": store_for(library),
             **{name: list(getattr(changes, name)) for name in ("added", "changed", "removed")},
             "skipped": {one.id: one.reason for one in getattr(documents, "skipped", ())},
             "unseen": round(library.unseen(changes.added), 3),
@@ -103,12 +105,22 @@ def made(args: argparse.Namespace, place: Path, documents: Any, progress: Indexi
     return library, library.made
 
 
+def store_for(library: Library) -> str:
+    """Return which other store would be better for so many passages, and why; "" if the one in the file is enough."""
+    from ...rag import advise
+
+    advice = advise(len(library), dim=library.embedder.dim)
+    return "" if advice.store == "SqliteStore" else f"time for a {advice.store}: {advice.why}"
+
+
 def show(facts: dict[str, Any], changes: Any, screen: Screen) -> None:
     """Say in some lines what is in the library now."""
     place = facts["library"]
     screen.line(f"{place}: {facts['documents']:,} documents in {facts['chunks']:,} passages", style="bold")
     screen.line(f"    {changes}; {facts['seconds']:.1f} s, {megabytes(facts['bytes'])}")
-    screen.paragraph(f"vectors by {facts['embedder']}: {facts['why']}", indent="    ")
+    screen.paragraph(f"vectors by {facts['kind']}: {facts['why']}", indent="    ")
+    if facts["store"]:
+        screen.paragraph(facts["store"], indent="    ", style="yellow")
     if facts["unseen"] > 0.1:
         screen.paragraph(
             f"{facts['unseen']:.0%} of the new documents' words are unknown to this embedder, which was made of the "
