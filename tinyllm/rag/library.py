@@ -198,7 +198,7 @@ class Library:
             words = Lexical(BM25())
             words.add(chunks)
             with suppress(TinyLLMError):  # a folder that cannot be written only costs time
-                words.index.save(self.path / WORDS)  # type: ignore[attr-defined]
+                words.index.save(self.path / WORDS)
             return words
 
     def search(self, query: str, k: int = 10) -> list[Hit]:

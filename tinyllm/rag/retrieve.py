@@ -37,7 +37,9 @@ class TextIndex(Protocol):
 
 
 class _OfChunks:
-    """Chunks by their ids, and the documents they belong to: what both retrievers keep."""
+    """Chunks by their ids, over an index that knows the ids alone: what both retrievers share."""
+
+    index: Any
 
     def __init__(self, name: str) -> None:
         if not name or not isinstance(name, str):
@@ -70,6 +72,17 @@ class _OfChunks:
             Hit(self._chunks[name], score, rank, {self.name: score})
             for rank, (name, score) in enumerate(found, start=1)
         ]
+
+    def remove(self, chunk_ids: Iterable[str]) -> None:
+        """Forget chunks.
+
+        Raises:
+            DataError: a chunk that is not there; nothing is removed then.
+        """
+        gone = self._leaving(chunk_ids)
+        self.index.remove(gone)
+        for name in gone:
+            del self._chunks[name]
 
     def _found(self, query: str, k: int) -> tuple[list[str], Array]:
         raise NotImplementedError
@@ -118,7 +131,7 @@ class Lexical(_OfChunks):
     """
 
     def __init__(self, index: TextIndex | None = None, name: str | None = None) -> None:
-        self.index: TextIndex = _empty(BM25() if index is None else index)
+        self.index = _empty(BM25() if index is None else index)
         super().__init__(type(self.index).__name__.lower() if name is None else name)
 
     @classmethod
@@ -145,21 +158,10 @@ class Lexical(_OfChunks):
         if fresh:
             if hasattr(self.index, "title_weight"):  # headers then count as titles do
                 headers = [chunk.header for chunk in chunks]
-                self.index.add(list(fresh), [chunk.text for chunk in chunks], headers)  # type: ignore[call-arg]
+                self.index.add(list(fresh), [chunk.text for chunk in chunks], headers)
             else:
                 self.index.add(list(fresh), [chunk.full for chunk in chunks])
             self._chunks |= fresh
-
-    def remove(self, chunk_ids: Iterable[str]) -> None:
-        """Forget chunks.
-
-        Raises:
-            DataError: a chunk that is not there; nothing is removed then.
-        """
-        gone = self._leaving(chunk_ids)
-        self.index.remove(gone)
-        for name in gone:
-            del self._chunks[name]
 
     def _found(self, query: str, k: int) -> tuple[list[str], Array]:
         return self.index.search(query, k)
@@ -183,7 +185,7 @@ class Dense(_OfChunks):
     def __init__(self, embedder: Embedder, index: Index | None = None, name: str = "dense") -> None:
         super().__init__(name)
         self.embedder = embedder
-        self.index: Any = _empty(Flat() if index is None else index)
+        self.index = _empty(Flat() if index is None else index)
         self._made_by: str | None = None  # the embedder's id when the first chunk came
 
     @property
@@ -212,17 +214,6 @@ class Dense(_OfChunks):
         self.index.add(list(fresh), self._of_width(made, len(fresh)))
         self._chunks |= fresh
         self._made_by = self.embedder.id
-
-    def remove(self, chunk_ids: Iterable[str]) -> None:
-        """Forget chunks.
-
-        Raises:
-            DataError: a chunk that is not there; nothing is removed then.
-        """
-        gone = self._leaving(chunk_ids)
-        self.index.remove(gone)
-        for name in gone:
-            del self._chunks[name]
 
     def vectors(self, chunk_ids: Sequence[str]) -> Array:
         """Return the vectors of chunks as the index holds them, (N, dim).
