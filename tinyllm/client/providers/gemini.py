@@ -114,7 +114,9 @@ def _is_plain(schema: Any) -> bool:
 def _declaration(tool: Any) -> dict[str, Any]:
     field = "parameters" if _is_plain(tool.parameters) else "parametersJsonSchema"
     told = {"name": tool.name, "description": tool.description}
-    if tool.parameters.get("properties"):  # an object without fields is refused: a function of nothing has no parameters
+    if tool.parameters.get(
+        "properties"
+    ):  # an object without fields is refused: a function of nothing has no parameters
         told[field] = tool.parameters
     return {key: value for key, value in told.items() if value}
 
