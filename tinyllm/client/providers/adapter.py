@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from ..errors import BadRequestError, ProtocolError, UnsupportedParamError
 from ..frame import json_object, json_value
 from ..ndjson import NDJSON
-from ..sse import BOM, SSE
+from ..sse import BOM, SSE, Event
 from ..types import Delta, Done, Embeddings, ErrorDelta, HttpRequest, Spec, ToolCall, Usage
 
 Kind = TypeVar("Kind", str, dict, list, bool)
@@ -119,13 +119,17 @@ class Frames(Protocol):
 class EventFrames:
     """The objects of an event stream; or of one JSON text, from a server that does not stream.
 
+    Args:
+        sign: the object that stands for ``[DONE]``; without it that event is passed over.
+
     Errors:
         ProtocolError: a frame is no JSON, or the reply is a web page.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sign: dict[str, Any] | None = None) -> None:
         self.whole = False
         self.clean = False
+        self._sign = sign
         self._sse: SSE | None = None
         self._parts: list[bytes] = []  # of the reply's beginning, then of a reply in one piece
         self._size = 0
@@ -140,12 +144,19 @@ class EventFrames:
             self._look(data)
         if self._sse is not None:
             self._tail = (self._tail + data[-4:])[-4:]
-            yield from (json_object(event.data) for event in self._sse.feed(data) if event.data != "[DONE]")
+            yield from self._objects(self._sse.feed(data))
             return
         self._size += len(data)
         if self._size > LONGEST_REPLY:
             raise ProtocolError(f"the reply has more than {LONGEST_REPLY} bytes", "is this the address you meant?")
         self._parts.append(data)
+
+    def _objects(self, events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+        for event in events:
+            if event.data != "[DONE]":
+                yield json_object(event.data)
+            elif self._sign is not None:
+                yield self._sign
 
     def _look(self, begun: bytes) -> None:
         """Tell a stream from one JSON text by its first byte."""
@@ -168,7 +179,7 @@ class EventFrames:
             rest = self._sse.close()
             ends = self._tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             self.clean = bool(rest) or ends.endswith(b"\n\n")
-            yield from (json_object(event.data) for event in rest if event.data != "[DONE]")
+            yield from self._objects(rest)
             return
         text = b"".join(self._parts).removeprefix(BOM).decode("utf-8", "replace")
         if text.strip():
