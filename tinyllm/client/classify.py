@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
-from urllib.parse import urlsplit
 
 from . import errors
 from .errors import ProviderError
@@ -177,9 +176,9 @@ def classify(
     place = f"{spec.name}{f' ({model})' if model else ''}"
     number = f" {status}" if status else ""
     if http and 300 <= http < 400:
-        target = urlsplit(head.get("location", "")).netloc.rpartition("@")[2]
+        target = re.match(r"https?://([\w.\-]+(?::\d+)?)(?=[/?#]|\Z)", show(head.get("location", "")))
         return errors.ProtocolError(
-            f"{place} answered{number}: it sends us on to {show(target) or 'nowhere'}, and redirects are not followed",
+            f"{place} answered{number}: it sends us on to {target[1] if target else 'another address'}, and redirects are not followed",
             "give the address itself: base_url=...",
             **facts,
         )
