@@ -8,6 +8,7 @@
 
     model, tokenizer = tl.load("gpt2")      # a published model, a folder, a GGUF file, a run
     tl.save(model, tokenizer, "mine/")      # opens elsewhere
+    tl.complete("Why is the sky blue?")     # by the provider whose key is set, or by a model that you trained
 
 Names are loaded when they are first used, so ``import tinyllm`` itself loads no Numba and no matplotlib.
 """
@@ -20,14 +21,16 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = (
-    *("autograd", "cli", "debug", "generate", "interpret", "kernels", "models", "nn", "tokenizer", "train", "viz"),
-    "errors",
+    *("autograd", "cli", "client", "debug", "errors", "generate", "interpret", "kernels", "models", "nn", "rag"),
+    *("tokenizer", "train", "viz"),
 )
 _HOMES = {
     "GPT": "models",
     "GPTConfig": "models",
+    "complete": "client",
     "load": "pretrained",
     "save": "pretrained",
+    "stream": "client",
 }
 
 

@@ -81,7 +81,8 @@ class Space:
     @property
     def longest(self) -> Genome:
         """The genome that says most: an upper bound of what a call can cost."""
-        choices = tuple(max(range(len(o)), key=lambda place, o=o: len(str(o[place]))) for o in self.slots.values())
+        lengths = [[len(str(option)) for option in options] for options in self.slots.values()]
+        choices = tuple(each.index(max(each)) for each in lengths)
         by_length = sorted(range(len(self.examples)), key=lambda place: -len(str(self.examples[place])))
         return Genome(choices, tuple(by_length[: self.most]))
 
