@@ -231,6 +231,9 @@ def test_the_model_of_ones_own_is_a_provider_like_any(tmp_path):
     with kernels.use("numpy"):
         found = one.complete("to be", max_tokens=7, seed=1)
         again = one.complete("to be", "local", str(path), max_tokens=7, seed=1)
+        tl.save(tl.GPT(config, np.random.default_rng(1)), ByteTokenizer(), path, overwrite=True)
+        other = one.complete("to be", max_tokens=7, seed=1)
+    assert other.text != found.text  # what was saved meanwhile is what answers
     assert found.provider == "local" and found.model == "own" and found.cost == 0 and found.usage.output == 7
     assert found.text == again.text and found.finish == "length"
 

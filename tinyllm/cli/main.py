@@ -37,6 +37,7 @@ COMMANDS = {
         "train": "train a GPT on any text: a file, a folder, standard input",
         "generate": "let a trained model continue a text",
         "chat": "talk with a model, turn by turn",
+        "ask": "ask any provider, or a model that you trained",
         "explore": "see a model at work, in one page to play with",
         "convert": "write a model for transformers or llama.cpp",
         "quantize": "measure what weights of 8 or 4 bits cost, and write them",

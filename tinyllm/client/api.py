@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as once
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from warnings import warn
@@ -154,7 +155,7 @@ class Client:
         self.clock: Clock = SystemClock() if clock is None else clock
         self.chance, self.environ, self.prices = chance, environ, prices
         self._budget, self._breakers = RetryBudget(), Breakers(clock=self.clock.now)
-        self._models: dict[str, Any] = {}  # local ones, by their paths
+        self._models: dict[Path, tuple[int, Any]] = {}  # local ones: when they were saved, and they themselves
 
     def complete(self, prompt: Prompt, provider: str = "auto", model: str | None = None, **settings: Any) -> Completion:
         """Return the whole answer; arguments and errors as of ``stream``."""
@@ -295,12 +296,15 @@ class Client:
                     deadline.at_most(LATE)
             yield from decoder.close()
 
-    def _local(self, path: str) -> Any:
-        from .local import Local
+    def _local(self, model: str) -> Any:
+        """Return the model at a path, or the one that "local" means now; one that was saved anew is read anew."""
+        from .local import Local, find_model, saved_at
 
-        if path not in self._models:
-            self._models[path] = Local(path or None, self.environ)
-        return self._models[path]
+        path = Path(model) if model else find_model(os.environ if self.environ is None else self.environ)
+        when = saved_at(path)
+        if path not in self._models or self._models[path][0] != when:
+            self._models[path] = when, Local(path)
+        return self._models[path][1]
 
     def embed(
         self,

@@ -165,6 +165,12 @@ def find_model(environ: Mapping[str, str], folder: str | os.PathLike[str] = ".")
     return max(saved, key=lambda path: ((path / CHECKPOINT).stat().st_mtime_ns, path.name))
 
 
+def saved_at(path: Path) -> int:
+    """Return when a model was saved last, in nanoseconds; 0 if nobody knows."""
+    places = [path / CHECKPOINT, path / "model.safetensors", path]
+    return next((place.stat().st_mtime_ns for place in places if place.exists()), 0)
+
+
 def _turn(message: Message) -> Any:
     """Return a turn as chat templates know it; a tool's result is told by the user."""
     from ..generate.chat import Message as Turn
