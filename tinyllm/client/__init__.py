@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .aio import AsyncStream, acomplete, aembed, astream
     from .api import Client, Stream, complete, embed, stream
     from .deadline import Timeout
     from .registry import explain
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .types import Completion, Embeddings, Message, Tool, ToolCall, Usage
 
 _HOMES = {
+    "AsyncStream": "aio",
     "Client": "api",
     "Completion": "types",
     "Embeddings": "types",
@@ -32,6 +34,9 @@ _HOMES = {
     "Tool": "types",
     "ToolCall": "types",
     "Usage": "types",
+    "acomplete": "aio",
+    "aembed": "aio",
+    "astream": "aio",
     "complete": "api",
     "embed": "api",
     "explain": "registry",
@@ -39,6 +44,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncStream",
     "Client",
     "Completion",
     "Embeddings",
@@ -49,6 +55,9 @@ __all__ = [
     "Tool",
     "ToolCall",
     "Usage",
+    "acomplete",
+    "aembed",
+    "astream",
     "complete",
     "embed",
     "explain",

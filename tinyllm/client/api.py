@@ -33,7 +33,7 @@ from .cache import Cache, key_of, sampled
 from .classify import classify
 from .cost import Prices, shipped
 from .deadline import Clock, Deadline, SystemClock, Timeout
-from .errors import UnsupportedParamError
+from .errors import CanceledError, UnsupportedParamError
 from .registry import LOCAL, resolve
 from .retry import Retry, RetryBudget
 from .route import Policy, Route
@@ -74,9 +74,13 @@ class Stream(Iterator[Delta]):
     """
 
     def __init__(
-        self, deltas: Callable[[Assembler], Iterator[Delta]], answer: Assembler, end: Callable[..., Completion]
-    ):
-        self._answer, self._end = answer, end
+        self,
+        deltas: Callable[[Assembler], Iterator[Delta]],
+        answer: Assembler,
+        end: Callable[[Completion], Completion],
+        stop: Callable[[], None],
+    ) -> None:
+        self._answer, self._end, self._stop = answer, end, stop
         self._deltas = deltas(answer)
         self._result: Completion | None = None
 
@@ -107,6 +111,10 @@ class Stream(Iterator[Delta]):
         for delta in self:
             if isinstance(delta, TextDelta):
                 yield delta.text
+
+    def cancel(self) -> None:
+        """Have whoever reads it get a CanceledError, at once; from any thread."""
+        self._stop()
 
     def close(self) -> None:
         """Give the connection back; what has not come is not read."""
@@ -159,19 +167,15 @@ class Client:
 
     def complete(self, prompt: Prompt, provider: str = "auto", model: str | None = None, **settings: Any) -> Completion:
         """Return the whole answer; arguments and errors as of ``stream``."""
-        return self._stream(prompt, provider, model, whole=True, **settings).result()
+        return self.stream(prompt, provider, model, whole=True, **settings).result()
 
-    def stream(self, prompt: Prompt, provider: str = "auto", model: str | None = None, **settings: Any) -> Stream:
-        """Return the answer as it comes; see the function ``stream``."""
-        return self._stream(prompt, provider, model, whole=False, **settings)
-
-    def _stream(
+    def stream(
         self,
         prompt: Prompt,
-        provider: str,
-        model: str | None,
+        provider: str = "auto",
+        model: str | None = None,
         *,
-        whole: bool,
+        whole: bool = False,
         max_tokens: int | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
@@ -194,6 +198,10 @@ class Client:
         keep_text: bool = True,
         trace: str | os.PathLike[str] | None = None,
     ) -> Stream:
+        """Return the answer as it comes; see the function ``stream``.
+
+        With ``whole`` nobody sees a delta before the last has come, so that all of it may be tried again.
+        """
         if on_unsupported not in UNSUPPORTED:
             raise ConfigError(f"on_unsupported={on_unsupported!r}", hint=", ".join(UNSUPPORTED))
         call = Call(
@@ -237,7 +245,7 @@ class Client:
                 cache.put(winner.key, found)
             return found.with_(trace=told)
 
-        return Stream(deltas, Assembler(chain[0].spec.name, call.model, keep_text), end)
+        return Stream(deltas, Assembler(chain[0].spec.name, call.model, keep_text), end, winner.stop)
 
     def _asked(self, call: Call, provider: str, **given: str | None) -> _Asked:
         spec = resolve(provider, call.model, environ=self.environ, **given)
@@ -260,7 +268,9 @@ class Client:
         spec, call = asked.spec, asked.call
         if spec.wire == LOCAL:
             with tracer.attempt(spec.name, call.model):
-                yield from self._local(call.model).deltas(call)
+                for delta in self._local(call.model).deltas(call):
+                    winner.go_on()
+                    yield delta
             return
         adapter = import_module(f".providers.{spec.wire}", __package__)
         request = _built(adapter, call, spec, on_unsupported)
@@ -272,13 +282,13 @@ class Client:
                 yield from replayed(kept)
                 return
         with tracer.attempt(spec.name, call.model) as attempt:
-            yield from self._reply(adapter.Decoder(), request, asked, deadline, tracer, attempt)
+            within = Deadline(replace(deadline.timeout, total=_left(deadline)), self.clock, content=True)
+            winner.wait_by(within)
+            yield from self._reply(adapter.Decoder(), request, asked, within, tracer, attempt)
 
     def _reply(
-        self, decoder: Any, request: HttpRequest, asked: _Asked, whole: Deadline, tracer: Tracer, attempt: Attempt
+        self, decoder: Any, request: HttpRequest, asked: _Asked, deadline: Deadline, tracer: Tracer, attempt: Attempt
     ) -> Iterator[Delta]:
-        limits = whole.timeout
-        deadline = Deadline(replace(limits, total=_left(whole)), self.clock, content=True)
         tracer.sent(len(request.body))
         with self.transport.send(request, deadline) as response:
             attempt.status = response.status
@@ -355,6 +365,28 @@ class _Winner:
 
     def __init__(self, asked: _Asked) -> None:
         self.asked, self.attempts, self.key, self.cached = asked, 0, "", False
+        self._deadline: Deadline | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End it, from any thread: what is waited for comes back with a CanceledError."""
+        self._stopped = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def wait_by(self, deadline: Deadline) -> None:
+        """Take note of the deadline that waits ask from here on."""
+        self._deadline = deadline
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Return unless it was stopped.
+
+        Raises:
+            CanceledError: it was.
+        """
+        if self._stopped:
+            raise CanceledError("the answer is not wanted anymore", provider=self.asked.spec.name)
 
     def begin(self, asked: _Asked) -> None:
         """Take note of a new attempt."""
