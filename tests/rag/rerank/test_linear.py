@@ -8,8 +8,7 @@ import pytest
 from tinyllm import kernels
 from tinyllm.errors import ConfigError, DataError, RangeError, ShapeError
 from tinyllm.rag.embed.lsa import LSA
-from tinyllm.rag.evaluate import evaluate, load
-from tinyllm.rag.evaluate.folds import cross_fit
+from tinyllm.rag.evaluate import cross_fit, evaluate, load
 from tinyllm.rag.lexical.bm25 import BM25
 from tinyllm.rag.lexical.tfidf import TfIdf
 from tinyllm.rag.rerank import Features, LinearLTR
