@@ -140,7 +140,7 @@ def test_folds_of_a_ladder_hold_each_query_out_once():
     assert sorted(query for some in held for query in some) == sorted(collection.queries)
     for train in handed:
         assert not leak_report(train, collection.take(collection.queries.keys() - train.queries.keys())).leaks
-    for folds, split, words in ((1, "all", "folds=1"), (5, "dev", "folds=5 of split='dev'")):
+    for folds, split, words in ((1, "all", "n=1"), (5, "dev", "folds=5 of split='dev'")):
         with pytest.raises(ConfigError, match=words):
             ladder(collection, [Rung("cheat", build, learns=True)], split=split, folds=folds)
 
