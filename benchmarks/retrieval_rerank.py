@@ -26,8 +26,7 @@ import numpy as np
 from report import machine
 
 from tinyllm.rag import Chunk
-from tinyllm.rag.evaluate import Collection, compare, leak_report, load
-from tinyllm.rag.evaluate.folds import cross_fit
+from tinyllm.rag.evaluate import Collection, compare, cross_fit, leak_report, load
 from tinyllm.rag.lexical.bm25 import BM25
 from tinyllm.rag.rerank import Features, LinearLTR, MaxSim, minilm_tokens
 

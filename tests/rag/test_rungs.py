@@ -42,7 +42,7 @@ def test_every_rung_climbs():
     assert [step.name for step in report.steps] == list(NAMES)
     means = {step.name: step.mean.value for step in report.steps}
     assert means["bm25"] > 0.8 and min(means.values()) > 0.1
-    assert embedder.read < 30 * 3 + 12 * 20  # documents are embedded for two rungs, not for each fold of each
+    assert embedder.read < 30 + 116 + 12 * 11  # 30 documents of 116 sentences are embedded once, not for each fold
 
 
 def test_which_vectors_are_fused():
@@ -73,7 +73,16 @@ def test_a_rung_that_does_not_exist(name, hint):
         named_rungs([name])
 
 
-@pytest.mark.parametrize("name", ["minilm", "rrf-minilm"])
+def test_sentences_are_one_feature_more_than_ltr():
+    toy, embedder = load("toy"), Letters()
+    found = {}
+    for name in ("ltr", "sentences"):
+        (rung,) = named_rungs([name], embedder, dim=8)
+        found[name] = rung.build(toy.documents, toy).weights
+    assert list(found["sentences"]) == [*found["ltr"], "closest"] and "dense" in found["ltr"]
+
+
+@pytest.mark.parametrize("name", ["minilm", "rrf-minilm", "sentences"])
 def test_a_rung_without_its_embedder(name):
     with pytest.raises(ConfigError, match="needs an embedder"):
         named_rungs([name])

@@ -6,10 +6,12 @@
     tfidf       rare words weigh more, long texts less
     bm25        and a word repeated counts less each time
     lsa         vectors of words that occur together, made of these very documents
+    bag         vectors of stems that were trained on titles: each of them is to find its own text
     minilm      vectors by a published model; any other embedder under its own name
     rrf         BM25 and the vectors, fused by their ranks
     convex      the same, fused by their scores; the share is learned
     ltr         a weight for each of ten features, learned
+    sentences   the same with one feature more: an embedder's best cosine of any sentence, or of the title
     mmr         what convex found, diversified: not better by relevance, and not meant to be
 
 "rrf", "convex" and "mmr" take LSA's vectors unless an embedder is given; "ltr" has LSA in it, and takes an embedder's
@@ -24,7 +26,9 @@ from typing import Any
 from ..errors import ConfigError, DataError, nearest
 from .chunk import Whole
 from .diversify import MMR
+from .embed.bag import BagEncoder
 from .embed.lsa import LSA
+from .embed.pairs import Pairs
 from .evaluate.collections import Collection
 from .evaluate.steps import Rung
 from .fuse import DEPTH, RRF, Convex
@@ -40,7 +44,9 @@ from .types import Document, Embedder, Retriever
 Documents = Mapping[str, Document]
 LEXICAL: dict[str, Callable[[], Any]] = {"substring": Naive, "tfidf": TfIdf, "bm25": BM25}
 BOTH = ("rrf", "convex", "mmr", "ltr")
-NAMES = (*LEXICAL, "lsa", "minilm", *BOTH)
+LEARNS = ("convex", "mmr", "ltr", "sentences")
+NEEDY = ("minilm", "sentences")  # nothing without an embedder
+NAMES = (*LEXICAL, "lsa", "bag", "minilm", *BOTH, "sentences")
 
 
 def named_rungs(names: Iterable[str], embedder: Embedder | None = None, dim: int = 200) -> list[Rung]:
@@ -48,7 +54,7 @@ def named_rungs(names: Iterable[str], embedder: Embedder | None = None, dim: int
 
     Args:
         names: of the table above, from the bottom to the top; "rrf-lsa" is "rrf" without the embedder.
-        embedder: "minilm", and the vectors of "rrf", "convex", "mmr" and "ltr" where they are not of LSA.
+        embedder: "minilm" and "sentences", and the vectors of "rrf", "convex", "mmr" and "ltr" that are not LSA's.
         dim: of LSA.
 
     Raises:
@@ -66,10 +72,10 @@ def named_rungs(names: Iterable[str], embedder: Embedder | None = None, dim: int
         kind, _, which = name.partition("-")
         if kind not in NAMES or which not in ("", "lsa", "minilm") or (which and kind not in BOTH):
             raise ConfigError(f"rungs: there is no rung {name!r}", hint=nearest(name, NAMES) or ", ".join(NAMES))
-        dense = which != "lsa" and (embedder is not None or which == "minilm" or kind == "minilm")
+        dense = which != "lsa" and (embedder is not None or which == "minilm" or kind in NEEDY)
         if dense and embedder is None:
             raise ConfigError(f"rungs: {name} needs an embedder", hint="named_rungs(names, MiniLMEmbedder())")
-        made.append(Rung(name, corpus.builder(kind, dense), learns=kind in ("convex", "mmr", "ltr")))
+        made.append(Rung(name, corpus.builder(kind, dense), learns=kind in LEARNS))
     return made
 
 
@@ -89,10 +95,10 @@ class _Corpus:
                 self._documents, self._held = documents, {}
             if kind in LEXICAL:
                 return self._lexical(kind)
-            if kind in ("lsa", "minilm"):
+            if kind in ("lsa", "bag", "minilm"):
                 return self._dense(kind)
-            if kind == "ltr":
-                return self._linear(dense, train)
+            if kind in ("ltr", "sentences"):
+                return self._linear(kind, dense, train)
             return self._fused(kind, "minilm" if dense else "lsa", train)
 
         return build
@@ -112,8 +118,11 @@ class _Corpus:
         def make() -> Any:
             if self.embedder is not None and kind == "minilm":
                 return _filled(Dense(self.embedder, name=kind), self._chunks())
-            lsa = LSA(self.dim).fit([chunk.full for chunk in self._chunks()])
-            return _filled(Dense(lsa, name=kind), self._chunks())
+            if kind == "bag":
+                made: Embedder = BagEncoder().fit(Pairs.titles(self._documents.values()))
+            else:
+                made = LSA(self.dim).fit([chunk.full for chunk in self._chunks()])
+            return _filled(Dense(made, name=kind), self._chunks())
 
         return self._once(kind, make)
 
@@ -129,16 +138,15 @@ class _Corpus:
         fuse = Convex.fit(lists, learned.qrels)
         return Pipeline(Whole(), [words, meaning], fuse=fuse, diversify=MMR() if kind == "mmr" else None, name=kind)
 
-    def _linear(self, dense: bool, train: Collection | None) -> Retriever:
+    def _linear(self, kind: str, dense: bool, train: Collection | None) -> Retriever:
         def make() -> Features:
-            features = Features(self.embedder if dense else None)
-            features.add(
-                self._chunks(), self._dense("minilm").vectors([c.id for c in self._chunks()]) if dense else None
-            )
+            chunks = self._chunks()
+            features = Features(self.embedder if dense else None, sentences=kind == "sentences")
+            features.add(chunks, self._dense("minilm").vectors([c.id for c in chunks]) if dense else None)
             return features
 
-        learned = _taught("ltr", train)
-        features = self._once(f"features {dense}", make)
+        learned = _taught(kind, train)
+        features = self._once(f"features of {kind}, {dense}", make)
         return LinearLTR(features).fit(learned.queries, learned.qrels, learned.documents)
 
 

@@ -12,7 +12,6 @@ from tinyllm import kernels
 from tinyllm.errors import CheckpointError, ConfigError, DataError
 from tinyllm.rag import BM25, Document, Lexical, Naive, Pipeline, Whole, each_step_improves_metrics
 from tinyllm.rag.evaluate import Collection, Looks, Rung, ladder, leak_report, load, parts
-from tinyllm.rag.evaluate.steps import in_folds
 from tinyllm.rag.presets import classic, measured
 
 TOY = load("toy")
@@ -121,24 +120,7 @@ def test_a_split_that_leaks_is_refused():
         ladder(torn, [Guess([])], split="test", record="unused.json")
 
 
-def test_dense_judgments_are_purged():
-    """All queries share a document, so they cannot be kept apart: what dev and test know leaves train."""
-    base = made_up()
-    qrels = {query: {**grades, "d0": 1} for query, grades in base.qrels.items()}
-    dense = replace(base, qrels=qrels)
-    split = parts(dense)
-    assert {query for part in split.values() for query in part.queries} | {"q0"} == set(
-        dense.queries
-    )  # q0 had no other
-    assert "d0" not in split["train"].documents
-    assert not leak_report(split["train"], split["dev"]).leaks and not leak_report(split["train"], split["test"]).leaks
-    assert len(split["dev"].documents) == 40
-    pairs = in_folds(dense, 4)
-    assert len(pairs) == 4 and all("d0" not in train.documents for train, _ in pairs)
-    assert not any(leak_report(train, held_out).leaks for train, held_out in pairs)
-
-
-def test_in_folds_each_query_is_held_out_once():
+def test_folds_of_a_ladder_hold_each_query_out_once():
     collection, handed = made_up(), []
 
     def build(documents, train):
@@ -158,7 +140,7 @@ def test_in_folds_each_query_is_held_out_once():
     assert sorted(query for some in held for query in some) == sorted(collection.queries)
     for train in handed:
         assert not leak_report(train, collection.take(collection.queries.keys() - train.queries.keys())).leaks
-    for folds, split, words in ((1, "all", "folds=1"), (5, "dev", "folds=5 of split='dev'")):
+    for folds, split, words in ((1, "all", "n=1"), (5, "dev", "folds=5 of split='dev'")):
         with pytest.raises(ConfigError, match=words):
             ladder(collection, [Rung("cheat", build, learns=True)], split=split, folds=folds)
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tinyllm import kernels
-from tinyllm.errors import ConfigError, DataError, RangeError, ShapeError
+from tinyllm.errors import CheckpointError, ConfigError, DataError, RangeError, ShapeError
 from tinyllm.rag.embed.lsa import LSA
-from tinyllm.rag.evaluate import evaluate, load
-from tinyllm.rag.evaluate.folds import cross_fit
+from tinyllm.rag.evaluate import cross_fit, evaluate, load
 from tinyllm.rag.lexical.bm25 import BM25
 from tinyllm.rag.lexical.tfidf import TfIdf
 from tinyllm.rag.rerank import Features, LinearLTR
+from tinyllm.rag.rerank.closest import pieces
 from tinyllm.rag.rerank.features import standardized
 from tinyllm.rag.types import Chunk
 
@@ -106,6 +106,29 @@ def test_an_embedder_is_one_feature_more():
     assert column(features, "dense", chunks=CHUNKS[:4]) == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ShapeError, match=r"vectors \(1, 2\) for 2"):
         features.add(CHUNKS[4:6], vectors[:1])
+
+
+def test_the_closest_sentence_is_one_feature_more():
+    features = Features(Numbers(), sentences=True)
+    features.add(CHUNKS[:3])
+    features.add(CHUNKS[3:9])
+    features.remove([CHUNKS[0].id, CHUNKS[4].id])
+    features.add(CHUNKS[:1])
+    left = [*CHUNKS[1:4], *CHUNKS[5:9], CHUNKS[0]]
+    asked = np.array([len(QUERY), 1]) / np.hypot(len(QUERY), 1)
+    expected = [max(asked @ [len(t), 1] / np.hypot(len(t), 1) for t in pieces(chunk)) for chunk in left]
+    assert features.names[-2:] == ("dense", "closest")
+    assert column(features, "closest", chunks=left) == pytest.approx(expected, abs=1e-3)
+    with pytest.raises(ConfigError, match="sentences without an embedder"):
+        Features(sentences=True)
+
+
+def test_an_embedder_has_candidates_of_its_own():
+    features = Features(Numbers(), depth=2)
+    features.add(CHUNKS)
+    found = [chunk.id for chunk in features.candidates("unheard")]  # a word that no text has
+    dense = column(features, "dense", "unheard")
+    assert found == [CHUNKS[place].id for place in np.argsort(-dense, kind="stable")[:2]]
 
 
 def test_candidates_are_the_best_of_two(toy):
@@ -225,6 +248,25 @@ def test_search_and_what_is_refused(toy):
     assert empty.features.candidates("x") == []
     with pytest.raises(DataError, match="no query"):
         empty.fit(TOY.queries, TOY.qrels)
+
+
+def test_weights_are_kept_in_a_file(toy, tmp_path):
+    path = tmp_path / "ltr"
+    with pytest.raises(ConfigError, match="not fitted"):
+        LinearLTR(toy).save(path)
+    ltr = LinearLTR(toy, l2=0.01, lr=0.1, steps=7).fit(TOY.queries, TOY.qrels)
+    ltr.save(path)
+    again = LinearLTR.load(path, toy)
+    assert again.weights == ltr.weights and again.trained_on == ltr.trained_on
+    assert (again.l2, again.lr, again.steps) == (0.01, 0.1, 7)
+    assert (again.score(QUERY, CHUNKS[:5]) == ltr.score(QUERY, CHUNKS[:5])).all()
+    assert LinearLTR.load(path).weights == ltr.weights
+    with pytest.raises(ConfigError, match=r"other features \(dense\)"):
+        LinearLTR.load(path, Features(Numbers()))
+    damaged = path.read_bytes()
+    path.write_bytes(damaged[:-1] + bytes([damaged[-1] ^ 1]))
+    with pytest.raises(CheckpointError, match="checksum"):
+        LinearLTR.load(path, toy)
 
 
 def test_a_corpus_without_a_direction():

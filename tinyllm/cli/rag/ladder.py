@@ -31,7 +31,8 @@ def add_arguments(parser: Parser) -> None:
     add_collection(parser)
     parser.add_argument(
         "--steps", metavar="A,B,...",
-        help=f"from the bottom to the top: substring, tfidf, bm25, lsa, minilm, rrf, convex, ltr, mmr ({WITHOUT})",
+        help="from the bottom to the top: substring, tfidf, bm25, lsa, bag, minilm, rrf, convex, mmr, ltr, sentences "
+        f"({WITHOUT})",
     )  # fmt: skip
     parser.add_argument(
         "--embedder", choices=["none", "minilm"], default="none", help="for the steps that can take one (none)"

@@ -11,13 +11,13 @@ assert ev.each_step_improves_metrics(report)
 from __future__ import annotations
 
 from .collections import Collection, load
-from .folds import cross_fit
+from .folds import cross_fit, folds, parts
 from .ladder import Change, Gate, Report, Step, compare, each_step_improves_metrics
 from .looks import Looks
 from .metrics import average_precision, evaluate, mrr, ndcg, per_query, precision, rank, recall, success
 from .significance import holm, least_detectable, sign_flips
 from .splits import LeakReport, grouped_split, groups, leak_report, near_duplicates, purge
-from .steps import Rung, ladder, parts
+from .steps import Rung, ladder
 
 __all__ = [
     "Change",
@@ -33,6 +33,7 @@ __all__ = [
     "cross_fit",
     "each_step_improves_metrics",
     "evaluate",
+    "folds",
     "grouped_split",
     "groups",
     "holm",

@@ -29,13 +29,15 @@ from ...errors import ConfigError, DataError
 from ..retrieve import best_documents
 from ..types import Document, Retriever
 from .collections import Collection
+from .folds import Pair, parts
+from .folds import folds as in_folds
 from .ladder import Report, compare
 from .looks import Looks
-from .splits import grouped_split, leak_report, purge
+from .splits import leak_report
 
 Build = Callable[[Mapping[str, Document], Collection | None], Retriever]
 Scores = dict[str, float]  # query -> score
-Lessons = Sequence[tuple[Collection, Collection]]  # what is learned from, and what is measured after it
+Lessons = Sequence[Pair]  # what is learned from, and what is measured after it
 UNCUT = 100  # documents asked for by a metric that looks at all of them
 SPLITS = ("train", "dev", "test")
 
@@ -124,39 +126,6 @@ def ladder(
     return report
 
 
-def parts(collection: Collection, seed: int = 0) -> dict[str, Collection]:
-    """Part a collection into train, dev and test, so that training gives nothing away.
-
-    Queries that share a relevant document stay together where that is possible. Where judgments are so dense that they
-    all hang together, only near duplicates do, and what is relevant to dev or test is purged from training.
-
-    Raises:
-        DataError: too few queries.
-    """
-    found, dense = _parted(collection, {"train": 0.6, "dev": 0.2, "test": 0.2}, seed)
-    held_out = collection.take([*found["dev"].queries, *found["test"].queries])
-    return {**found, "train": purge(found["train"], held_out)} if dense else found
-
-
-def in_folds(collection: Collection, folds: int = 5, seed: int = 0) -> list[tuple[Collection, Collection]]:
-    """Part a collection so that every query is held out once: pairs of what is learned from and what is held out.
-
-    Training gives nothing away, by the same means as ``parts``.
-
-    Raises:
-        ConfigError: fewer than two folds.
-        DataError: too few queries.
-    """
-    if folds < 2:
-        raise ConfigError(f"ladder: folds={folds}", hint="folds=5")
-    found, dense = _parted(collection, {f"fold {n}": 1 / folds for n in range(folds)}, seed)
-    pairs = []
-    for held_out in found.values():
-        train = collection.take(collection.queries.keys() - held_out.queries.keys())
-        pairs.append((purge(train, held_out) if dense else train, held_out))
-    return pairs
-
-
 def chosen(
     collection: Collection | Mapping[str, Collection],
     split: str,
@@ -187,7 +156,7 @@ def chosen(
     if folds is None and ("train" not in found or split == "train"):
         raise DataError(f"ladder: {learner!r} learns, and {split!r} leaves it nothing else to learn from",
                         hint='split="dev", or split="all" with folds=5')  # fmt: skip
-    lessons = [(found["train"], measured)] if folds is None else in_folds(measured, folds, seed)
+    lessons = [(found["train"], measured)] if folds is None else in_folds(measured, folds, seed=seed)
     for train, held_out in lessons:
         leaks = leak_report(train, held_out)
         if leaks.leaks:
@@ -278,11 +247,3 @@ def _ranked(retriever: Any, query: str, k: int) -> list[tuple[str, float]]:
     if hasattr(retriever, "rank"):
         return retriever.rank(query, k)
     return best_documents(lambda count: retriever.search(query, count), k)
-
-
-def _parted(collection: Collection, shares: Mapping[str, float], seed: int) -> tuple[dict[str, Collection], bool]:
-    """Return the parts, and whether judgments are so dense that parts share relevant documents."""
-    try:
-        return grouped_split(collection, shares, by="documents", seed=seed), False
-    except DataError:
-        return grouped_split(collection, shares, by="queries", seed=seed), True

@@ -5,6 +5,7 @@
     tfidf       cosine of words                         length             ln(1 + its words)
     feedback    cosine to the mean LSA vector of BM25's first five: what else those speak of
     dense       cosine by an embedder, where one is given
+    closest     the best cosine of the header or of any sentence, where that is asked for
 
 One decomposition serves all of LSA's sizes: the best 50 directions are the first 50 of the best 300. None of this has
 seen a judgment, so folds may share it; LSA has seen every chunk, though, and is fitted anew after a change.
@@ -12,7 +13,9 @@ seen a judgment, so folds may share it; LSA has seen every chunk, though, and is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from ..lexical.postings import Postings
 from ..lexical.tfidf import TfIdf
 from ..lexical.words import chosen
 from ..types import Chunk, Embedder
+from .closest import Closest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LSA_DIMS = (50, 100, 200, 300)
@@ -31,20 +35,31 @@ FEEDBACK, FEEDBACK_DIM = 5, 200
 REMEMBERED = 4096  # queries whose candidates are kept: a fold asks for them again
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A query, and the columns that were calculated already: the later ones build on the earlier."""
+
+    words: list[str]
+    lsa: Array  # (dim,), not of length 1
+    dense: Array
+    columns: dict[str, Array] = field(default_factory=dict)
+
+
 class Features:
     """The features of queries and chunks of one corpus.
 
     Args:
         embedder: whose cosine becomes the feature "dense"; none unless told.
+        sentences: it reads each sentence by itself as well, for the feature "closest": a second time the work.
         words: the preset that makes words of a text.
-        depth: how many of BM25 and of LSA are candidates.
+        depth: how many of BM25, of LSA and of the embedder are candidates.
         seed: of LSA.
 
     Attributes:
         names: of the columns.
 
     Raises:
-        ConfigError: a depth below 1, or no such preset.
+        ConfigError: a depth below 1, no such preset, or sentences without an embedder.
 
     Example:
         >>> features = Features()
@@ -59,21 +74,37 @@ class Features:
         self,
         embedder: Embedder | None = None,
         *,
+        sentences: bool = False,
         words: str = "default",
         depth: int = 50,
         seed: int = 0,
     ) -> None:
         if depth < 1:
             raise ConfigError(f"Features: depth={depth}", hint="depth=50")
+        if sentences and embedder is None:
+            raise ConfigError("Features: sentences without an embedder", hint="Features(embedder, sentences=True)")
         self.embedder, self.depth, self.seed = embedder, depth, seed
-        lsa = tuple(f"lsa{dim}" for dim in LSA_DIMS)
-        self.names = ("bm25", "title", "tfidf", *lsa, "coverage", "length", "feedback")
-        self.names += ("dense",) if embedder is not None else ()
+        self._closest = Closest(embedder) if sentences and embedder is not None else None
         self._words, self._split = words, chosen(words)
         self._bm25, self._title, self._tfidf = (kind(words=self._split) for kind in (BM25, BM25, TfIdf))
         self._lists = Postings()
         self._chunks: dict[str, Chunk] = {}
         self._dense: dict[str, Array] = {}
+        self._table: dict[str, Callable[[_Asked], Array]] = {
+            "bm25": lambda asked: self._found(self._bm25, asked),
+            "title": lambda asked: self._found(self._title, asked),
+            "tfidf": lambda asked: self._found(self._tfidf, asked),
+            **{f"lsa{dim}": partial(self._near, dim) for dim in LSA_DIMS},
+            "coverage": self._coverage,
+            "length": lambda asked: self._lengths,
+            "feedback": self._feedback,
+        }
+        if embedder is not None:
+            self._table["dense"] = lambda asked: self._vectors @ asked.dense
+        if self._closest is not None:
+            closest = self._closest
+            self._table["closest"] = lambda asked: closest.cosines(asked.dense)
+        self.names = tuple(self._table)
         self._forget()
 
     def __len__(self) -> int:
@@ -105,6 +136,8 @@ class Features:
         self._chunks.update(zip(ids, chunks, strict=True))
         if self.embedder is not None and vectors is not None:
             self._dense.update(zip(ids, _units(vectors), strict=True))
+        if self._closest is not None and chunks:
+            self._closest.add(chunks)
         self._forget()
 
     def remove(self, ids: Iterable[str]) -> None:
@@ -119,10 +152,15 @@ class Features:
         for name in names:
             del self._chunks[name]
             self._dense.pop(name, None)
+        if self._closest is not None:
+            self._closest.remove(names)
         self._forget()
 
     def candidates(self, query: str) -> list[Chunk]:
-        """Return the best of BM25, best first, then those that only LSA has among its best; none for unknown words."""
+        """Return the best of BM25, best first, then those that only LSA or the embedder has among its best.
+
+        Without an embedder there are none for unknown words.
+        """
         pool = self._pool(query)
         chunks = list(self._chunks.values())
         return [chunks[place] for place in pool]
@@ -154,6 +192,8 @@ class Features:
             bm25, lsa = (whole[:, self.names.index(name)] for name in ("bm25", f"lsa{FEEDBACK_DIM}"))
             best = np.argsort(-bm25, kind="stable")[: self.depth]
             found = [best[bm25[best] > 0], np.argsort(-lsa, kind="stable")[: self.depth if lsa.any() else 0]]
+            if self.embedder is not None:
+                found.append(np.argsort(-whole[:, self.names.index("dense")], kind="stable")[: self.depth])
             if len(self._pools) >= REMEMBERED:
                 self._pools.clear()
             self._pools[query] = {place: whole[place] for place in np.concatenate(found).tolist()}
@@ -161,27 +201,32 @@ class Features:
 
     def _whole(self, query: str) -> Array:
         """Return the features of a query with every chunk, (all, F)."""
-        words = self._split(query)
-        columns: dict[str, Array] = {}
-        for name, index in (("bm25", self._bm25), ("title", self._title), ("tfidf", self._tfidf)):
-            columns[name] = np.zeros(len(self._chunks))
-            ids, scores = index.search(words, len(self._chunks))
-            columns[name][[self._place[i] for i in ids]] = scores
-        columns["coverage"], columns["length"] = self._coverage(words), self._lengths
-        first = np.argsort(-columns["bm25"], kind="stable")[:FEEDBACK]
-        first = first[columns["bm25"][first] > 0]
-        asked = self._lsa.embed([query], "query") if self._lsa is not None else np.zeros((1, 0), np.float32)
-        for dim, rows in self._rows.items():
-            columns[f"lsa{dim}"] = rows @ _units(asked[:, :dim])[0]
-        near = self._rows[FEEDBACK_DIM]
-        columns["feedback"] = near @ _units(near[first].sum(axis=0, keepdims=True))[0]
-        if self.embedder is not None:
-            columns["dense"] = self._vectors @ _units(self.embedder.embed([query], "query"))[0]
-        return np.stack([columns[name] for name in self.names], axis=1).astype(np.float64)
+        lsa = np.zeros(0, np.float32) if self._lsa is None else self._lsa.embed([query], "query")[0]
+        dense = np.zeros(0) if self.embedder is None else _unit(self.embedder.embed([query], "query")[0])
+        asked = _Asked(self._split(query), lsa, dense)
+        for name, make in self._table.items():
+            asked.columns[name] = make(asked)
+        return np.stack(list(asked.columns.values()), axis=1).astype(np.float64)
 
-    def _coverage(self, words: Sequence[str]) -> Array:
+    def _found(self, index: BM25 | TfIdf, asked: _Asked) -> Array:
+        """Return a lexical index's score of every chunk, 0 for those that it does not find."""
+        scores = np.zeros(len(self._chunks))
+        ids, found = index.search(asked.words, len(self._chunks))
+        scores[[self._place[name] for name in ids]] = found
+        return scores
+
+    def _near(self, dim: int, asked: _Asked) -> Array:
+        return self._rows[dim] @ _unit(asked.lsa[:dim])
+
+    def _feedback(self, asked: _Asked) -> Array:
+        bm25, near = asked.columns["bm25"], self._rows[FEEDBACK_DIM]
+        first = np.argsort(-bm25, kind="stable")[:FEEDBACK]
+        return near @ _unit(near[first[bm25[first] > 0]].sum(axis=0))
+
+    def _coverage(self, asked: _Asked) -> Array:
+        """Return the share of the idf of the query's known words that each chunk holds."""
         lists, held = self._lists, np.zeros(len(self._chunks))
-        known = {term for word in words if (term := lists.vocabulary.get(word)) is not None}
+        known = {term for word in asked.words if (term := lists.vocabulary.get(word)) is not None}
         weight = 0.0
         for term in sorted(known):
             start, df = int(lists.starts[term]), int(lists.lengths[term])
@@ -235,3 +280,7 @@ def _units(rows: Array) -> Array:
     """Bring rows to length 1, except those of length 0."""
     lengths = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
     return rows / np.where(lengths > 0, lengths, 1)
+
+
+def _unit(row: Array) -> Array:
+    return _units(row[None])[0]

@@ -16,13 +16,15 @@ Queries without a relevant candidate teach nothing. They still count when the ra
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
+from os import PathLike
+from typing import Any, Self
 
 import numpy as np
 
 from ...autograd import Tensor
 from ...errors import ConfigError, DataError, RangeError
 from ...nn.optim import Adam
+from ..index.file import read, write
 from ..types import Chunk, Embedder, Hit
 from .features import Features, standardized
 from .listnet import gains, listnet, padded
@@ -121,6 +123,37 @@ class LinearLTR:
         self._w, self.trained_on = w.data.copy(), len(matrices)
         return self
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the weights to one file, with a checksum; the corpus and its features are not in it.
+
+        Raises:
+            ConfigError: it was not fitted.
+            CheckpointError: the file system refuses.
+        """
+        if self._w is None:
+            raise ConfigError("LinearLTR: it was not fitted, so there is nothing to save", hint="fit(queries, qrels)")
+        settings = {"l2": self.l2, "lr": self.lr, "steps": self.steps}
+        head = {**settings, "features": self.features.names, "trained_on": self.trained_on}
+        write(path, type(self).__name__, head, {"weights": self._w}, what="reranker")
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], features: Features | None = None) -> Self:
+        """Read what ``save`` wrote, for the corpus of these features; for fresh ones unless told.
+
+        Raises:
+            CheckpointError: the file is missing, damaged, or holds something else.
+            ConfigError: it was trained on other features.
+        """
+        settings, arrays = read(path, cls.__name__, what="reranker")
+        names, trained_on = tuple(settings.pop("features")), settings.pop("trained_on")
+        made = cls(features, **settings)
+        if made.features.names != names:
+            odd = sorted(set(names) ^ set(made.features.names))
+            raise ConfigError(f"LinearLTR: {path} has weights of other features ({', '.join(odd)})",
+                              hint="load(path, Features(...)) as it was trained with")  # fmt: skip
+        made._w, made.trained_on = arrays["weights"], trained_on
+        return made
+
     @property
     def weights(self) -> dict[str, float]:
         """Feature -> weight."""
@@ -145,7 +178,7 @@ class LinearLTR:
         return (standardized(self.features.of(query, chunks)) @ self._w).astype(np.float32)
 
     def search(self, query: str, k: int) -> list[Hit]:
-        """Rank its own candidates: the best of BM25 and of LSA.
+        """Rank its own candidates: the best of BM25, of LSA and of the embedder.
 
         Raises:
             RangeError: k is below 1.
