@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 import numpy as np
 import pytest
@@ -95,3 +96,86 @@ def test_growth_is_reported_line_by_line(tiny, load):
     figures, growth = load("figures"), load("retrieval_growth")
     assert set(growth.KINDS) <= set(figures.LOOKS) and len(growth.FIGURES) <= figures.MOST_LINES
     assert [figures.short(n) for n in (4096, 30_000, 1_000_000)] == ["4096", "30k", "1M"]
+
+
+# the table of targets
+
+
+def test_speeds_are_held_against_the_fastest_peer(load):
+    speed = load("retrieval").speed
+    rows = [{"case": "a query", "unit": "s", "ours": 0.5, "peer": name, "peer_seconds": t} for name, t in
+            (("slow", 4.0), ("fast", 0.4), ("other", 0.1))]  # fmt: skip
+    found = speed(rows, "query", 1.0, "queries", 10, ("slow", "fast"))
+    assert (found["ours"], found["peer"], found["peer_seconds"], found["reached"]) == (20, "fast", 25, False)
+    assert speed(rows, "query", 0.5, "queries", 10, ("slow", "fast"))["reached"] is True
+    alone = speed([{**rows[0], "peer": None, "peer_seconds": None}], "query", 1.0, "queries")
+    assert alone["reached"] is None and alone["peer"] is None
+
+
+def test_a_line_of_the_table_says_it_all(load):
+    checks, line_of = load("retrieval_checks"), load("retrieval").line_of
+    line = line_of(checks.target("exact", ">= 1 x", 4000.0, "a second", True, "faiss", 2000.0, "of 1,000"))
+    assert line.split() == ["exact", ">=", "1", "x", "4,000", "a", "second", "faiss", "2,000", "2.00", "x", "reached",
+                            "of", "1,000"]  # fmt: skip
+    assert "NOT reached" in line_of(checks.target("exact", "all", 0.5, "share", False))
+
+
+def test_planted_quotes_are_planted(load):
+    """Every way of planting gives quotes that are not there, and the verifier says so; true ones are no alarm."""
+    checks = load("retrieval_checks")
+    from tinyllm.rag.evaluate import load as collection
+
+    caught, alarms = checks.citations(collection("toy").documents, count=40)
+    assert (caught["ours"], caught["reached"], alarms["ours"], alarms["reached"]) == (40, True, 0, True)
+
+
+def test_a_verifier_that_believes_everything_is_seen(load, monkeypatch):
+    checks = load("retrieval_checks")
+    from tinyllm.rag import answer
+    from tinyllm.rag.evaluate import load as collection
+
+    class Believed:
+        verdict = "supported"
+
+    monkeypatch.setattr(answer, "verify", lambda claims, chunks: [Believed() for _ in claims])
+    caught, _ = checks.citations(collection("toy").documents, count=20)
+    assert caught["ours"] == 0 and caught["reached"] is False
+
+
+def test_ladders_become_rows(load):
+    checks = load("retrieval_checks")
+    from tinyllm.rag.evaluate import load as collection
+
+    toy = collection("toy")
+    assert all(grade in (0, 1) for grades in checks.binary(toy).qrels.values() for grade in grades.values())
+    (name, scores, seconds), *rest = checks.climbed(toy, ["substring", "bm25"])
+    assert name == "substring" and scores.keys() == toy.queries.keys() and seconds > 0 and len(rest) == 1
+
+
+def test_the_table_names_what_is_missing_and_what_was_missed(load, monkeypatch, capsys):
+    retrieval, checks = load("retrieval"), load("retrieval_checks")
+
+    def absent(args):
+        raise checks.Missing("it is not here")
+
+    def uninstalled(args):
+        raise ImportError(name="peer")
+
+    rows = [checks.target("one", "all", 1.0, "share", True), checks.target("two", "all", 0.5, "share", False)]
+    parts = {"measured": lambda args: rows, "absent": absent, "uninstalled": uninstalled}
+    monkeypatch.setattr(retrieval, "PARTS", parts)
+    monkeypatch.setattr("sys.argv", ["retrieval.py", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        retrieval.main()
+    told = capsys.readouterr()
+    assert stop.value.code == 1 and "1 reached, 1 missed" in told.err
+    assert {one["name"]: one["why"] for one in json.loads(told.out)["left_out"]} == {
+        "absent": "it is not here", "uninstalled": "peer is not installed",
+    }  # fmt: skip
+
+
+def test_parts_that_fail_are_named(load, monkeypatch):
+    retrieval = load("retrieval")
+    args = argparse.Namespace(tiny=True, quick=False, threads=1, peers="none", parts={})
+    with pytest.raises(load("retrieval_checks").Missing, match="failed"):
+        retrieval.part("retrieval_bm25", args, "--only=nothing like it")

@@ -22,6 +22,7 @@ BENCHMARKS = {
     "embed": "texts into vectors, and the first of them in a new process",
     "load": "weights from files: time, memory, one tensor of a large file",
     "memory": "peak memory of a training step and of attention",
+    "retrieval": "the targets of tinyllm.rag in one table, with the peers beside us",
     "retrieval-bm25": "search in words, of an index that stays and of one that changes",
     "retrieval-growth": "filling an index, a query and memory, from 1,000 to 1,000,000",
     "retrieval-index": "search in vectors, exact and along a graph; measuring rankings",
