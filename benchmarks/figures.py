@@ -25,6 +25,11 @@ LOOKS = {
     "torch.compile": (PURPLE, "v", ":"),
     "jax": (GREEN, "D", (0, (5, 1, 1, 1))),
     "transformers": (BLACK, "P", ":"),
+    "Flat": (BLUE, "o", "-"),
+    "Flat int8": (SKY, "s", "--"),
+    "IVF": (ORANGE, "^", "-."),
+    "HNSW": (VERMILION, "v", ":"),
+    "BM25": (GREEN, "D", (0, (5, 1, 1, 1))),
 }
 MOST_LINES = 4  # panels of slopes
 
@@ -127,7 +132,7 @@ def _slopes(ax: Axes, lines: list[Slope]) -> None:
         )  # fmt: skip
     ax.set(xscale="log", yscale="log")
     sizes = sorted({size for one in lines for size in one.sizes})
-    ax.set_xticks(sizes, [f"{size:g}" for size in sizes], fontsize=8)
+    ax.set_xticks(sizes, [short(size) for size in sizes], fontsize=8)
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.minorticks_off()
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
@@ -153,7 +158,23 @@ def _digit(number: str) -> MarkerPath:
     return MarkerPath(text.vertices - [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], text.codes)
 
 
-MEANINGS = {"T": "tokens in a sequence", "C": "channels", "L": "layers", "n": "rows and columns"}
+def short(size: float) -> str:
+    """Write a size so that there is room for it.
+
+    Example:
+        >>> short(4096), short(30_000), short(1_000_000)
+        ('4096', '30k', '1M')
+    """
+    return f"{size:g}" if size < 10_000 else f"{size / 1e3:g}k" if size < 1e6 else f"{size / 1e6:g}M"
+
+
+MEANINGS = {
+    "T": "tokens in a sequence",
+    "C": "channels",
+    "L": "layers",
+    "n": "rows and columns",
+    "N": "vectors, or texts",
+}
 
 
 def _plain_numbers(ax: Axes, x: bool = True) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 import numpy as np
 import pytest
@@ -60,3 +61,121 @@ def test_their_command_lines(tiny, name, only):
     first, *more = tiny(name, "--peers=none", f"--only={only}")["rows"]
     assert only in first["case"] and first["ours"] > 0 and first["peer"] is None
     assert [row["unit"] for row in more] == (["ms"] if name == "retrieval_index" else [])
+
+
+def test_growth_measures_every_kind_of_index(load):
+    growth = load("retrieval_growth")
+    for kind in growth.KINDS:
+        found = growth.measured({"kind": kind, "N": 60, "D": 8})
+        assert all(found[name] >= 0 for name in growth.FIGURES) and found["filled"] > 0
+        assert ("found" in found) == (kind in ("IVF", "HNSW")) and found.get("found", 1) > 0.9
+
+
+def test_what_is_searched_in_is_of_the_right_size(load):
+    growth = load("retrieval_growth")
+    few, many = (np.concatenate(list(growth.vectors(n, 8))) for n in (10, 10_010))
+    assert few.shape == (10, 8) and many.shape == (10_010, 8)
+    np.testing.assert_allclose(np.linalg.norm(many, axis=1), 1, rtol=1e-5)
+    (text, *_) = growth.documents(3, 7)
+    assert len(list(text)) == 7 and set(text) <= set(growth.WRITTEN)
+
+
+def test_what_would_take_too_long_or_too_much_is_foreseen(load):
+    foreseen = load("retrieval_growth").foreseen
+    assert foreseen(1000, {}) == (0, 0)
+    one = {1000: {"seconds": 1.0, "peak": 10.0}}
+    assert foreseen(3000, one) == pytest.approx((3, 30))
+    both = {**one, 2000: {"seconds": 16.0, "peak": 11.0}}
+    assert foreseen(4000, both) == pytest.approx((64, 22))  # as the square at most, in proportion at least
+
+
+def test_growth_is_reported_line_by_line(tiny, load):
+    found = tiny("retrieval_growth", "--only=Flat int8")
+    assert [row["N"] for row in found["rows"] if row["case"].endswith("memory")] == [50, 100]
+    assert {line["line"] for line in found["slopes"]} >= {"filled", "a query"}
+    figures, growth = load("figures"), load("retrieval_growth")
+    assert set(growth.KINDS) <= set(figures.LOOKS) and len(growth.FIGURES) <= figures.MOST_LINES
+    assert [figures.short(n) for n in (4096, 30_000, 1_000_000)] == ["4096", "30k", "1M"]
+
+
+# the table of targets
+
+
+def test_speeds_are_held_against_the_fastest_peer(load):
+    speed = load("retrieval").speed
+    rows = [{"case": "a query", "unit": "s", "ours": 0.5, "peer": name, "peer_seconds": t} for name, t in
+            (("slow", 4.0), ("fast", 0.4), ("other", 0.1))]  # fmt: skip
+    found = speed(rows, "query", 1.0, "queries", 10, ("slow", "fast"))
+    assert (found["ours"], found["peer"], found["peer_seconds"], found["reached"]) == (20, "fast", 25, False)
+    assert speed(rows, "query", 0.5, "queries", 10, ("slow", "fast"))["reached"] is True
+    alone = speed([{**rows[0], "peer": None, "peer_seconds": None}], "query", 1.0, "queries")
+    assert alone["reached"] is None and alone["peer"] is None
+
+
+def test_a_line_of_the_table_says_it_all(load):
+    checks, line_of = load("retrieval_checks"), load("retrieval").line_of
+    line = line_of(checks.target("exact", ">= 1 x", 4000.0, "a second", True, "faiss", 2000.0, "of 1,000"))
+    assert line.split() == ["exact", ">=", "1", "x", "4,000", "a", "second", "faiss", "2,000", "2.00", "x", "reached",
+                            "of", "1,000"]  # fmt: skip
+    assert "NOT reached" in line_of(checks.target("exact", "all", 0.5, "share", False))
+
+
+def test_planted_quotes_are_planted(load):
+    """Every way of planting gives quotes that are not there, and the verifier says so; true ones are no alarm."""
+    checks = load("retrieval_checks")
+    from tinyllm.rag.evaluate import load as collection
+
+    caught, alarms = checks.citations(collection("toy").documents, count=40)
+    assert (caught["ours"], caught["reached"], alarms["ours"], alarms["reached"]) == (40, True, 0, True)
+
+
+def test_a_verifier_that_believes_everything_is_seen(load, monkeypatch):
+    checks = load("retrieval_checks")
+    from tinyllm.rag import answer
+    from tinyllm.rag.evaluate import load as collection
+
+    class Believed:
+        verdict = "supported"
+
+    monkeypatch.setattr(answer, "verify", lambda claims, chunks: [Believed() for _ in claims])
+    caught, _ = checks.citations(collection("toy").documents, count=20)
+    assert caught["ours"] == 0 and caught["reached"] is False
+
+
+def test_ladders_become_rows(load):
+    checks = load("retrieval_checks")
+    from tinyllm.rag.evaluate import load as collection
+
+    toy = collection("toy")
+    assert all(grade in (0, 1) for grades in checks.binary(toy).qrels.values() for grade in grades.values())
+    (name, scores, seconds), *rest = checks.climbed(toy, ["substring", "bm25"])
+    assert name == "substring" and scores.keys() == toy.queries.keys() and seconds > 0 and len(rest) == 1
+
+
+def test_the_table_names_what_is_missing_and_what_was_missed(load, monkeypatch, capsys):
+    retrieval, checks = load("retrieval"), load("retrieval_checks")
+
+    def absent(args):
+        raise checks.Missing("it is not here")
+
+    def uninstalled(args):
+        raise ImportError(name="peer")
+
+    rows = [checks.target("one", "all", 1.0, "share", True), checks.target("two", "all", 0.5, "share", False)]
+    parts = {"measured": lambda args: rows, "absent": absent, "uninstalled": uninstalled}
+    monkeypatch.setattr(retrieval, "PARTS", parts)
+    monkeypatch.setattr("sys.argv", ["retrieval.py", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        retrieval.main()
+    told = capsys.readouterr()
+    assert stop.value.code == 1 and "1 reached, 1 missed" in told.err
+    assert {one["name"]: one["why"] for one in json.loads(told.out)["left_out"]} == {
+        "absent": "it is not here", "uninstalled": "peer is not installed",
+    }  # fmt: skip
+
+
+def test_parts_that_fail_are_named(load, monkeypatch):
+    retrieval = load("retrieval")
+    args = argparse.Namespace(tiny=True, quick=False, threads=1, peers="none", parts={})
+    with pytest.raises(load("retrieval_checks").Missing, match="failed"):
+        retrieval.part("retrieval_bm25", args, "--only=nothing like it")

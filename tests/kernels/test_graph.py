@@ -110,3 +110,30 @@ def test_attach(rng):
     assert g.base[2].tolist() == [3, 5, 6, 9]
     attach(g, 9, np.array([2], np.int32))
     assert g.base[2].tolist() == [3, 5, 6, 9] and (g.base[4:, 1:] == -1).all()
+
+
+def test_one_query_finds_what_many_do_at_once(rng):
+    """Few queries share the marks of the graph, many have marks of their own; both find the same to the last bit."""
+    x = rng.standard_normal((80, 37)).astype(np.float32)
+    g, hidden = empty(x, M=4), np.arange(80) % 7 == 3
+    with use("numba"):
+        insert(g, np.arange(80), 8)
+        for some_hidden in (NONE, hidden):
+            nodes, near = search(g, x, 6, some_hidden)
+            for q, line, close in zip(x, nodes, near, strict=True):
+                alone = search(g, q[None], 6, some_hidden)
+                assert (alone[0] == line).all() and (alone[1] == close).all()
+            few = search(g, x[:5], 6, some_hidden)
+            assert (few[0] == nodes[:5]).all() and (few[1] == near[:5]).all()
+
+
+def test_marks_of_searches_begin_again(rng):
+    x = some(rng)
+    g = empty(x)
+    with use("numba"):
+        insert(g, np.arange(80), 8)
+        found = search(g, x[:3], 6, NONE)
+        g.state[2] = SPARE - 3
+        g.seen[:] = SPARE - 2  # a mark that the next search would take for its own
+        again = search(g, x[:3], 6, NONE)
+    assert g.state[2] < SPARE - 3 and (found[0] == again[0]).all()

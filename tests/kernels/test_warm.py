@@ -122,12 +122,15 @@ def test_search_comes_through_no_other_kernel_than_was_warmed():
     """In a new process: what an index is asked for afterwards compiles nothing, nor loads it from the cache."""
     code = """
 import sys
+import tempfile
 import numpy as np
 from tinyllm import kernels
+from tinyllm.rag.embed import LSA
 from tinyllm.rag.index import HNSW, Flat, hnsw
 from tinyllm.rag.lexical.bm25 import BM25
 def known():
-    modules = [m for n, m in sys.modules.items() if n.startswith(("tinyllm.kernels.postings.", "tinyllm.kernels.near"))]
+    rooms = tuple("tinyllm.kernels." + room + "." for room in ("postings", "nearest", "sparse"))
+    modules = [m for n, m in sys.modules.items() if n.startswith(rooms)]
     return {(k, s) for m in modules for k, f in vars(m).items() for s in getattr(f, "signatures", ())}
 kernels.warm_search()
 before = known()
@@ -145,6 +148,11 @@ for mode in ("eager", "live"):
     index = BM25(mode=mode)
     index.add(["a", "b"], ["one text", "another text"])
     index.search("text")
+lsa = LSA(2).fit(["a duck swims", "stars shine at night", "a duck at night"])
+lsa.embed(["a star"])
+folder = tempfile.TemporaryDirectory()
+lsa.save(folder.name + "/lsa")
+LSA.load(folder.name + "/lsa").embed(["a star"], "query")
 print(len(before), sorted(name for name, _ in known() - before))
 """
     run = subprocess.run(
@@ -153,4 +161,4 @@ print(len(before), sorted(name for name, _ in known() - before))
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     count, more = run.stdout.split(maxsplit=1)
-    assert int(count) >= 9 and more == "[]\n"
+    assert int(count) >= 12 and more == "[]\n"

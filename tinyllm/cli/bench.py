@@ -22,7 +22,9 @@ BENCHMARKS = {
     "embed": "texts into vectors, and the first of them in a new process",
     "load": "weights from files: time, memory, one tensor of a large file",
     "memory": "peak memory of a training step and of attention",
+    "retrieval": "the targets of tinyllm.rag in one table, with the peers beside us",
     "retrieval-bm25": "search in words, of an index that stays and of one that changes",
+    "retrieval-growth": "filling an index, a query and memory, from 1,000 to 1,000,000",
     "retrieval-index": "search in vectors, exact and along a graph; measuring rankings",
     "tokenizer": "encoding texts and learning vocabularies",
 }
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         screen = Screen.of()
         for name, about in BENCHMARKS.items():
-            screen.line(f"{name:<17}{about}")
+            screen.line(f"{name:<18}{about}")
         return 0
     folder = beside_the_package()
     if folder is None:

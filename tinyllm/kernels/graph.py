@@ -84,6 +84,7 @@ def search(g: Graph, q: Array, ef: int, hidden: Array) -> tuple[Array, Array]:
     if backend() == "numba":
         from .nearest import graph
 
+        _rewind(g, len(q))
         graph.search(g, np.ascontiguousarray(q), hidden, found, closeness)
         return found, closeness
     for i, one in enumerate(q):

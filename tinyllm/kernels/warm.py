@@ -19,6 +19,7 @@ from .attention import attention
 from .dot_topk import dot_topk
 from .graph import Graph, insert, remove, search
 from .postings import search_counts, search_weights, weigh
+from .sparse import sparse_dot
 from .table import DOORS, reference, use
 from .topk import top_k
 
@@ -142,7 +143,7 @@ def warm(
 
 
 def warm_search() -> None:
-    """Compile what searches in words and in vectors: kernels/postings and kernels/nearest, which are in no table.
+    """Compile what searches in words and in vectors: kernels/postings, nearest and sparse, which are in no table.
 
     Raises:
         KernelError: numba is not installed.
@@ -154,6 +155,8 @@ def warm_search() -> None:
         search_weights((docs, weights, starts, lengths), asked, 1, 1)
         search_counts((docs, counts, starts, lengths), asked, one, one, 1.0, 0.0, 1)
         x = np.eye(3, dtype=np.float32)
+        for dtype in (np.float64, np.float32):  # LSA learns in the first and embeds in the second
+            sparse_dot((np.arange(2), np.zeros(1, np.int32), np.ones(1, dtype)), x.astype(dtype))
         dot_topk(x, x, 1)
         dot_topk(x, x[0], 1)
         top_k(x, 1)
@@ -171,7 +174,8 @@ def warm_search() -> None:
         )
         insert(g, np.arange(3), 4)
         remove(g, np.arange(3) == 1)
-        search(g, x, 2, np.zeros(0, np.bool_))
+        for many in (1, 30):  # on one thread, and on all
+            search(g, np.tile(x[:1], (many, 1)), 2, np.zeros(0, np.bool_))
 
 
 @contextmanager

@@ -221,32 +221,45 @@ def remove_all(g, seen, state, dead):
                 state[ENTRY], state[TOP] = node, level[node]
 
 
+@bare
+def search_one(g, state, q, hidden, seen, epoch, best, nodes, waits):
+    """Fill best (ef,) and nodes (ef,) for one query (D,); return the last mark."""
+    ef, size = nodes.size, 0
+    at, epoch = descend(g, q, seen, epoch, state[ENTRY], state[TOP], 0, best, nodes, waits)
+    epoch += 1
+    for j in range(2):
+        node = state[ENTRY] if j else np.int64(at)
+        if seen[node] != epoch:
+            seen[node] = epoch
+            if offer(best, nodes, waits, size, closeness(g[X], g[HALF], q, node), node) < ef:
+                size = min(size + 1, ef)
+    size = search_layer(g[X], g[HALF], g[BASE], g[ROWS], 0, q, seen, epoch, best, nodes, waits, size)
+    if hidden.size:
+        shown = 0
+        for j in range(size):
+            if not hidden[nodes[j]]:
+                best[shown], nodes[shown] = best[j], nodes[j]
+                shown += 1
+        size = shown
+    nodes[size:], best[size:] = -1, 0
+    return epoch
+
+
 @parallel
 def search_all(g, state, q, hidden, found, near):
-    """Fill found (Q, ef) and near (Q, ef) for queries (Q, D), shared by the threads."""
-    ef = found.shape[1]
+    """Fill found (Q, ef) and near (Q, ef) for queries (Q, D), shared by the threads, each with marks of its own."""
     for block in prange((q.shape[0] + QUERIES - 1) // QUERIES):
-        seen, waits, epoch = np.zeros(g[X].shape[0], np.int32), np.empty(ef, np.bool_), 0
+        seen, waits, epoch = np.zeros(g[X].shape[0], np.int32), np.empty(found.shape[1], np.bool_), 0
         for i in range(block * QUERIES, min((block + 1) * QUERIES, q.shape[0])):
-            best, nodes, one = near[i], found[i], q[i]
-            at, epoch = descend(g, one, seen, epoch, state[ENTRY], state[TOP], 0, best, nodes, waits)
-            epoch += 1
-            size = 0
-            for j in range(2):
-                node = state[ENTRY] if j else np.int64(at)
-                if seen[node] != epoch:
-                    seen[node] = epoch
-                    if offer(best, nodes, waits, size, closeness(g[X], g[HALF], one, node), node) < ef:
-                        size = min(size + 1, ef)
-            size = search_layer(g[X], g[HALF], g[BASE], g[ROWS], 0, one, seen, epoch, best, nodes, waits, size)
-            if hidden.size:
-                shown = 0
-                for j in range(size):
-                    if not hidden[nodes[j]]:
-                        best[shown], nodes[shown] = best[j], nodes[j]
-                        shown += 1
-                size = shown
-            nodes[size:], best[size:] = -1, 0
+            epoch = search_one(g, state, q[i], hidden, seen, epoch, near[i], found[i], waits)
+
+
+@compiled
+def search_few(g, seen, state, q, hidden, found, near):
+    """Do the same for a few queries with the marks of the graph: one query takes less time than waking a thread."""
+    waits = np.empty(found.shape[1], np.bool_)
+    for i in range(q.shape[0]):
+        state[EPOCH] = search_one(g, state, q[i], hidden, seen, state[EPOCH], near[i], found[i], waits)
 
 
 def insert(g, nodes, ef):
@@ -261,4 +274,7 @@ def remove(g, dead):
 
 def search(g, q, hidden, found, near):
     """See ``tinyllm/kernels/graph.py``."""
-    search_all(g[: ROWS + 1], g.state, q, hidden, found, near)
+    if len(q) <= QUERIES:  # which one thread would do anyway
+        search_few(g[: ROWS + 1], g.seen, g.state, q, hidden, found, near)
+    else:
+        search_all(g[: ROWS + 1], g.state, q, hidden, found, near)

@@ -17,7 +17,7 @@ from ...kernels.dot_topk import dot_topk
 from ...kernels.topk import top_k
 from .base import VectorIndex
 
-BLOCK = 4096  # rows made float32 at a time
+BLOCK = 1024  # rows made float32 at a time
 METRICS = ("cosine", "dot")
 
 

@@ -45,24 +45,28 @@ class IVF(VectorIndex):
         self._centers = np.zeros((0, 0), np.float32)
         self._trained = 0  # vectors there were when the centers were made
         self._list_of = np.zeros(0, np.int64)  # of every row
+        self._members: tuple[Array, Array] | None = None  # rows, list by list, and where each list ends
 
     def _found(self, q: Array, k: int, allowed: Array | None) -> tuple[Array, Array]:
         x, lists = self._rows.data[: len(self._rows.ids)], self._list_of
-        able = np.ones(len(x), np.bool_) if allowed is None else allowed
         if self.probes >= len(self._centers):
             return dot_topk(x, q, k, allowed)
-        rows = np.flatnonzero(able)
-        rows = rows[np.argsort(lists[rows], kind="stable")]
-        ends = np.cumsum(np.bincount(lists[rows], minlength=len(self._centers)))
+        if self._members is None:
+            sizes = np.bincount(lists, minlength=len(self._centers))
+            self._members = np.argsort(lists, kind="stable"), np.cumsum(sizes)
+        rows, ends = self._members
         begins = np.concatenate([[0], ends[:-1]])
+        free = ends - begins if allowed is None else np.bincount(lists[allowed], minlength=len(ends))
         queries = np.atleast_2d(q)
         closeness = queries @ self._centers.T - (self._centers * self._centers).sum(axis=1) / 2
         order = np.argsort(-closeness, axis=1, kind="stable")
         places, best = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
         for i, one in enumerate(queries):
-            held = np.cumsum((ends - begins)[order[i]])
+            held = np.cumsum(free[order[i]])
             probes = max(self.probes, int(np.searchsorted(held, k)) + 1)
             some = np.sort(np.concatenate([rows[begins[n] : ends[n]] for n in order[i, :probes]]))
+            if allowed is not None:
+                some = some[allowed[some]]
             found, best[i] = dot_topk(x[some], one, k)
             places[i] = some[found]
         return (places[0], best[0]) if q.ndim == 1 else (places, best)
@@ -70,6 +74,7 @@ class IVF(VectorIndex):
     def _added(self, rows: Array, known: Array) -> None:
         if not rows.size:
             return
+        self._members = None
         self._list_of = np.concatenate([self._list_of, np.zeros(int((~known).sum()), np.int64)])
         if len(self) >= 2 * self._trained:
             live = np.flatnonzero(self._rows.alive[: len(self._rows.ids)])
@@ -81,7 +86,7 @@ class IVF(VectorIndex):
             self._list_of[rows] = nearest_center(self._rows.data[rows], self._centers)
 
     def _squeezed(self, kept: Array) -> None:
-        self._list_of = self._list_of[kept]
+        self._list_of, self._members = self._list_of[kept], None
 
     def _settings(self) -> dict[str, Any]:
         return {"lists": self.lists, "probes": self.probes, "seed": self.seed, "trained": self._trained}
