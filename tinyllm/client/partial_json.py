@@ -155,10 +155,9 @@ class PartialJSON:
             raise self._failure
         found: list[Part] = []
         room = self._limit - self._size
-        fits = text[:room]
-        self._size += len(fits)
+        self._size += len(text)
         try:
-            self._read(self._tail + self._halves.feed(fits), found)
+            self._read(self._tail + self._halves.feed(text[:room]), found)
             if len(text) > room:
                 raise self._error(f"has more than the {self._limit} characters allowed")
         except ProtocolError as error:

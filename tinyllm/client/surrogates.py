@@ -41,8 +41,8 @@ class Halves:
 
     def feed(self, text: str) -> str:
         """Return the text so far that is whole and was not returned before."""
-        if not text:
-            return ""
+        if not text or (not self._held and text.isascii()):
+            return text
         text = self._held + text
         self._held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
         return mend(text[: len(text) - len(self._held)], self._replace)
