@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyllm.client.deadline import LONGEST_WAIT, Deadline, SystemClock, Timeout
@@ -19,18 +19,7 @@ from tinyllm.client.errors import (
 )
 from tinyllm.errors import ConfigError
 
-
-class HandClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
+from .faultserver import HandClock
 
 
 @pytest.mark.parametrize("name", ["connect", "first_token", "idle", "total"])
@@ -138,6 +127,7 @@ def test_cancel_wakes_who_watches():
         deadline.grant()
 
 
+@settings(derandomize=True)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["connecting", "sending", "waiting", "body", "token", "moved"]), st.floats(0, 3))
