@@ -71,6 +71,8 @@ def test_an_error_under_a_good_status(body):
         reply({"embedding": packed(1.0)[:4]}),
         reply(7),
         b'{"data": [{"embedding": [NaN]}]}',
+        b'{"data": [{"embedding": [1e999]}]}',
+        reply({"embedding": packed(float("nan"))}),
     ],
 )
 def test_what_is_no_vector_is_one_typed_error(body):
