@@ -198,7 +198,7 @@ RECORDED = {
     "text": [
         BEGAN,
         TextDelta("Grüße "),
-        TextDelta("aus ☃ 🎉\u2028!"),
+        TextDelta("aus ☃ 𝄞\u2028!"),
         UsageUpdate(Usage(50, 10, 8, None, 4)),
         Done("stop", "stop"),
     ],
@@ -248,7 +248,7 @@ RECORDED = {
         Done("tool_calls", "tool_calls"),
     ],
     "refusal": [BEGAN, TextDelta("I will not "), TextDelta("help."), Done("refusal", "stop")],
-    "cut": [BEGAN, TextDelta("Grüße "), TextDelta("aus ☃ 🎉\u2028!")],
+    "cut": [BEGAN, TextDelta("Grüße "), TextDelta("aus ☃ 𝄞\u2028!")],
 }
 
 
@@ -363,6 +363,8 @@ def test_no_call_is_whole_when_the_answer_is_not(finish):
         ("length", "length"),
         ("tool_calls", "tool_calls"),
         ("function_call", "tool_calls"),
+        ("eos", "stop"),
+        ("model_length", "length"),
         ("content_filter", "content_filter"),
         ("error", "error"),
         ("insufficient_system_resource", "other"),
@@ -380,6 +382,11 @@ def test_an_end_is_never_invented():
     whole = sse({"content": "x"}, finish="stop", done=False)
     assert decode(whole[:-1])[-1] == Done("stop", "stop")  # only the blank line is missing
     assert decode(whole + b'data: {"choi') == [BEGAN, TextDelta("x")]  # no clean end
+
+
+def test_other_frames_are_passed_over():
+    loading = b'event: status\ndata: {"message": "loading", "detail": "a model"}\n\n'
+    assert decode(loading + sse({"content": "x"}, finish="stop")) == [BEGAN, TextDelta("x"), Done("stop", "stop")]
 
 
 def test_after_the_end_nothing_is_read():
