@@ -382,7 +382,8 @@ def test_no_reply_of_this_format(data):
 
 def test_what_came_before_a_broken_frame_is_given_out_first():
     decoder = Decoder()
-    assert decoder.feed(sse(begin()) + b"data: {x\n\n") == DELTAS[:2]
+    usage = {"cache_read_input_tokens": 8, "cache_creation_input_tokens": 0}
+    assert decoder.feed(sse(begin(**usage)) + b"data: {x\n\n") == DELTAS[:2]
     for call in (lambda: decoder.feed(b""), decoder.close):
         with pytest.raises(ProtocolError):
             call()
