@@ -312,7 +312,7 @@ def count(frame: Mapping[str, Any], key: str) -> int | None:
 
 
 class Characters:
-    r"""Texts in which a character may be cut in two: JSON may escape it as a surrogate pair, and a delta may end between.
+    r"""Texts in which a character may be cut in two: JSON escapes some as a pair, and a delta may end within it.
 
     Example:
         >>> text = Characters()

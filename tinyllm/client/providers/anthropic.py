@@ -248,7 +248,10 @@ class Decoder(StreamDecoder):
             self._done(deltas)
 
     def _start(self, index: int, start: dict[str, Any], deltas: list[Delta]) -> None:
-        block = self._blocks[index] = _Block(get(start, "type", str), start)
+        kind = get(start, "type", str)
+        if not kind:
+            raise ProtocolError("a content block began that says of no kind", body=json.dumps(start)[:4096])
+        block = self._blocks[index] = _Block(kind, start)
         if block.kind == "text":
             block.kept = {"type": "text", "length": 0}
             self._echo.append(block.kept)

@@ -1,4 +1,4 @@
-"""Gemini: POST /v1/models/MODEL:streamGenerateContent?alt=sse, an event stream in which each record is a whole reply's shape.
+"""Gemini: POST /v1/models/MODEL:streamGenerateContent?alt=sse, a stream of records, each shaped like a whole reply.
 
     {"candidates": [{"content": {"parts": [...]}}]}       parts: text, thought, functionCall with an object of arguments
     {"candidates": [{"finishReason": "STOP"}]}            some servers send it more than once
@@ -39,6 +39,7 @@ from ..types import (
     UsageUpdate,
 )
 from .adapter import Characters, EventFrames, StreamDecoder, arguments_of, count, embeddings, get, objects, post
+from .gemini_args import PartialArgs
 
 ECHO = "gemini"  # the key of what goes back with an assistant's turn
 SIGNATURE = "thoughtSignature"
@@ -49,14 +50,15 @@ FILTERED = (
 FINISH: Mapping[str, Finish] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
-    **dict.fromkeys(FILTERED.split(), "content_filter"),  # type: ignore[arg-type]
+    **dict.fromkeys(FILTERED.split(), "content_filter"),
 }
 MADE_UP = re.compile(r"call_\d+")  # an id of ours: the wire knows such a call by its name and place
 # what the wire's own kind of schema knows; all else is JSON Schema and goes in another field
-OPENAPI = frozenset(
-    "type format title description nullable enum maxItems minItems properties required minProperties maxProperties "
-    "minLength maxLength pattern example anyOf propertyOrdering default items minimum maximum".split()
+PLAIN = (
+    "type format title description nullable enum default example anyOf items properties required propertyOrdering "
+    "pattern minimum maximum minItems maxItems minProperties maxProperties minLength maxLength"
 )
+OPENAPI = frozenset(PLAIN.split())
 
 
 # the request
@@ -114,9 +116,7 @@ def _is_plain(schema: Any) -> bool:
 def _declaration(tool: Any) -> dict[str, Any]:
     field = "parameters" if _is_plain(tool.parameters) else "parametersJsonSchema"
     told = {"name": tool.name, "description": tool.description}
-    if tool.parameters.get(
-        "properties"
-    ):  # an object without fields is refused: a function of nothing has no parameters
+    if tool.parameters.get("properties"):  # an object without fields is refused
         told[field] = tool.parameters
     return {key: value for key, value in told.items() if value}
 
@@ -264,7 +264,7 @@ class Decoder(StreamDecoder):
             self._open = None
 
     def _count(self, usage: dict[str, Any], deltas: list[Delta]) -> None:
-        """Overwrite the numbers so far: the prompt includes what was cached, what was written leaves out the thoughts."""
+        """Overwrite the numbers so far: the prompt includes what was cached, the candidates exclude the thoughts."""
         names = ("prompt", "cachedContent", "candidates", "thoughts", "toolUsePrompt", "total")
         found = {name: number for name in names if (number := count(usage, f"{name}TokenCount")) is not None}
         if not found or found.items() <= self._usage.items():
@@ -297,70 +297,6 @@ class Decoder(StreamDecoder):
 
 def _whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-# arguments in pieces
-
-STEP = re.compile(r"""\.([^.\[\]\s]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
-DEEPEST = 64
-
-
-class PartialArgs:
-    """A call's arguments, put together from values with their places.
-
-    Example:
-        >>> args = PartialArgs(0)
-        >>> args.add({"jsonPath": "$.city", "stringValue": "Os", "willContinue": True})
-        >>> args.add({"jsonPath": "$.city", "stringValue": "lo"})
-        >>> args.add({"jsonPath": "$.days[0]", "numberValue": 3})
-        >>> args.value
-        {'city': 'Oslo', 'days': [3]}
-    """
-
-    def __init__(self, index: int, value: dict[str, Any] | None = None) -> None:
-        self.index = index
-        self.value: dict[str, Any] = dict(value or {})
-        self._growing: dict[str, list[str]] = {}  # texts that have not ended, by their place
-
-    def add(self, piece: Mapping[str, Any]) -> None:
-        """Take one value, or more of a text.
-
-        Raises:
-            ProtocolError: its place is none, or already something else's.
-        """
-        path = get(piece, "jsonPath", str)
-        if "stringValue" in piece:
-            pieces = self._growing.setdefault(path, [])
-            pieces.append(get(piece, "stringValue", str))
-            if get(piece, "willContinue", bool):
-                return
-            value: Any = "".join(self._growing.pop(path))
-        else:
-            value = piece.get("numberValue", piece.get("boolValue"))
-        self._put(path, value)
-
-    def _put(self, path: str, value: Any) -> None:
-        steps: list[str | int] = []
-        place = 1
-        while path[:1] == "$" and (found := STEP.match(path, place)):
-            name = found[1] or found[3] or found[4] or ""
-            steps.append(int(found[2]) if found[2] else name)
-            place = found.end()
-        if not steps or place != len(path) or len(steps) > DEEPEST:
-            raise ProtocolError(f"a piece of a call's arguments has no place that we can read: {path[:80]!r}")
-        here: Any = self.value
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
-            made: Any = value if following is None else [] if isinstance(following, int) else {}
-            if isinstance(here, dict) and isinstance(step, str):
-                here[step] = made if following is None else here.get(step, made)
-            elif isinstance(here, list) and isinstance(step, int) and step <= len(here):
-                if step == len(here):
-                    here.append(made)
-                elif following is None:
-                    here[step] = made
-            else:
-                raise ProtocolError(f"a piece of a call's arguments is out of place: {path[:80]!r}")
-            here = here[step]
 
 
 def error_of(frame: Mapping[str, Any]) -> ErrorDelta:

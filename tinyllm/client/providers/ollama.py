@@ -1,9 +1,9 @@
 """Ollama: POST /api/chat, one JSON object a line, until one says ``"done": true``.
 
-    {"message": {"role": "assistant", "thinking": "..."}, "done": false}
-    {"message": {"role": "assistant", "content": "Hel"}, "done": false}
-    {"message": {"role": "assistant", "tool_calls": [{"function": {"name": "weather", "arguments": {...}}}]}, "done": false}
-    {"message": {"role": "assistant", "content": ""}, "done": true, "done_reason": "stop", "eval_count": 2}
+    {"message": {"thinking": "..."}, "done": false}
+    {"message": {"content": "Hel"}, "done": false}
+    {"message": {"tool_calls": [{"function": {"name": "weather", "arguments": {...}}}]}, "done": false}
+    {"message": {"content": ""}, "done": true, "done_reason": "stop", "eval_count": 2}
 
 Arguments are objects and come whole; calls have no id, so we number them. Any line may be ``{"error": "text"}``.
 """
