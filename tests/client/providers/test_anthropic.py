@@ -8,6 +8,7 @@ import pytest
 
 from tinyllm.client.errors import BadRequestError, ProtocolError, UnsupportedParamError
 from tinyllm.client.providers.anthropic import Decoder, build_request
+from tinyllm.client.registry import resolve
 from tinyllm.client.types import (
     Began,
     Call,
@@ -146,7 +147,7 @@ def test_sampling_parameters_by_version(name):
         build_request(call, SPEC)
     assert refused.value.reason == name and not refused.value.retryable
     assert body(call, OLD)[name] == 1
-    strict = Spec("anthropic", "anthropic", "", "x-api-key", None, "2023-06-01", {name: False})
+    strict = Spec("anthropic", "anthropic", "", "x-api-key", None, "2023-06-01", capabilities={name: False})
     with pytest.raises(UnsupportedParamError):
         build_request(call, strict)
 
@@ -301,6 +302,25 @@ def test_numbers_are_overwritten():
 )
 def test_reasons(raw, finish):
     assert decode(sse(begin(), end(raw), STOP))[-1] == Done(finish, raw)
+
+
+def test_a_block_whose_stop_is_missing_is_whole_if_the_answer_is():
+    whole = block(0, USE | {"input": {"city": "Oslo"}}, stop=False)
+    deltas = decode(sse(begin(), *whole, end("tool_use"), STOP))
+    assert deltas[-3:-1] == [ToolArgsDelta(0, '{"city": "Oslo"}'), ToolDone(0)]
+
+
+def test_versions_are_those_of_the_registry():
+    """A key from the environment goes in the header of the version that was asked for, or of the variable."""
+    for version, variable, auth in (
+        (None, "ANTHROPIC_API_KEY", "Authorization"),
+        ("2023-06-01", "ANTHROPIC_API_KEY", "x-api-key"),
+        ("2023-06-01", "ANTHROPIC_AUTH_TOKEN", "Authorization"),
+    ):
+        spec = resolve("anthropic", "m", api_version=version, environ={variable: "planted"})
+        sent = build_request(Call(ASK, "m", temperature=None if version is None else 1.0), spec)
+        assert [name for name, value in sent.headers.items() if "planted" in value] == [auth]
+        assert sent.headers["anthropic-version"] == (version or "2026-10-21")
 
 
 @pytest.mark.parametrize("stopped", [True, False])

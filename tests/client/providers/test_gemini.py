@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tinyllm.client.errors import BadRequestError, ProtocolError
+from tinyllm.client.errors import BadRequestError, ProtocolError, UnsupportedParamError
 from tinyllm.client.providers.gemini import Decoder, build_embed, build_request, decode_embed
 from tinyllm.client.providers.gemini_args import PartialArgs
 from tinyllm.client.types import (
@@ -112,7 +112,7 @@ def test_a_request():
         "tools": [
             {
                 "functionDeclarations": [
-                    {"name": "weather", "description": "now", "parameters": SCHEMA},
+                    {"name": "weather", "description": "now", "parametersJsonSchema": SCHEMA},
                     {"name": "now"},
                 ]
             }
@@ -126,7 +126,6 @@ def test_a_request():
     [
         ("m", None, "/v1/models/m"),
         ("tunedModels/t", "v1", "/v1/tunedModels/t"),
-        ("m", "beta", "/v1beta/models/m"),
         ("m", "v1beta", "/v1beta/models/m"),
         ("a b?#", "v1", "/v1/models/a%20b%3F%23"),
     ],
@@ -151,20 +150,14 @@ def test_choices(choice, sent):
 
 
 def test_schemas_go_in_the_field_of_their_kind():
-    settings = body(Call(ASK, "m", schema=SCHEMA, extra={"generationConfig": {"topK": 3}}))["generationConfig"]
-    assert settings == {"responseMimeType": "application/json", "responseSchema": SCHEMA, "topK": 3}
-    for more in (
-        SCHEMA | {"additionalProperties": False},
-        {"type": ["string", "null"]},
-        {"type": "array", "items": {"$ref": "#/$defs/a"}},
-        {"anyOf": [{"const": 1}]},
-        {"type": "object", "properties": {"a": True}},
-    ):
-        settings = body(Call(ASK, "m", schema=more))["generationConfig"]
-        assert settings == {"responseMimeType": "application/json", "responseJsonSchema": more}
-    tool = Tool("weather", parameters=SCHEMA | {"additionalProperties": False})
-    (declared,) = body(Call(ASK, "m", tools=(tool,)))["tools"][0]["functionDeclarations"]
-    assert declared == {"name": "weather", "parametersJsonSchema": tool.parameters}
+    asked = Call(ASK, "m", schema=SCHEMA, extra={"generationConfig": {"topK": 3}, "safetySettings": []})
+    settings = {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA, "topK": 3}
+    assert body(asked)["generationConfig"] == settings and body(asked)["safetySettings"] == []
+
+
+def test_what_a_model_does_not_take_is_not_sent():
+    with pytest.raises(UnsupportedParamError, match="seed"):
+        build_request(Call(ASK, "m", seed=1), Spec("gemini", "gemini", capabilities={"seed": False}))
 
 
 def test_the_next_turn():
