@@ -88,14 +88,14 @@ STREAM = sse(
         {"type": "thinking", "thinking": "", "signature": ""},
         {"type": "thinking_delta", "thinking": "Oslo \u2028 "},
         {"type": "thinking_delta", "thinking": "é?"},
-        {"type": "signature_delta", "signature": "sign=="},
+        {"type": "signature_delta", "signature": "c2ln"},
     ),
     *block(1, {"type": "text", "text": ""}, text("Løoking "), text("\U0001f600")),
     *block(2, USE, args(""), args('{"city":'), args('"Oslo"}')),
     end("tool_use", output_tokens_details={"thinking_tokens": 9}),
     STOP,
 )
-THOUGHT = {"type": "thinking", "thinking": "Oslo \u2028 é?", "signature": "sign=="}
+THOUGHT = {"type": "thinking", "thinking": "Oslo \u2028 é?", "signature": "c2ln"}
 DELTAS = [
     Began("m1", "m"),
     UsageUpdate(Usage(61, 1, 8, 0)),

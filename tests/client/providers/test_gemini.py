@@ -61,7 +61,7 @@ def call(**fields):
     return {"functionCall": fields}
 
 
-SIGNED = {"thoughtSignature": "sign=="}
+SIGNED = {"thoughtSignature": "c2ln"}
 FRAMES = [
     record({"text": "Hm \u2028", "thought": True}, responseId="r1"),
     record({"text": "Løok"}, **tokens(prompt=58, total=58)),
@@ -260,6 +260,7 @@ def test_a_reply_in_one_piece_or_as_a_list():
         ("STOP", "stop"),
         ("MAX_TOKENS", "length"),
         *((raw, "content_filter") for raw in ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII")),
+        ("CONTINUATION", "pause"),
         ("MALFORMED_FUNCTION_CALL", "other"),
     ],
 )

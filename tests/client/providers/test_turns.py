@@ -13,7 +13,7 @@ from tinyllm.client.types import Call, Message, Spec, ToolCall
 
 WIRES = {"anthropic": anthropic, "gemini": gemini, "ollama": ollama}
 ARGS = {"city": 'Østre \u2028 \U0001f600 \\ " end'}
-SIGNED = {"thoughtSignature": "sign=="}
+SIGNED = {"thoughtSignature": "c2ln"}
 
 
 def sse(*frames):
@@ -128,7 +128,7 @@ def test_every_prefix_is_whole_or_truncated(wire):
 
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_frame_of_nonsense_is_a_protocol_error_or_nothing(wire):
-    """Each field of each frame is replaced by what it should not be: no other exception leaves, every call has a name."""
+    """Each field of each frame is replaced by what it should not be: no other error leaves, every call has a name."""
     lines = [line for line in WHOLE[wire].split(b"\n") if line]
     assert _answered(wire, lines) == answer(wire, WHOLE[wire])
     refused = 0

@@ -58,11 +58,12 @@ ECHO = "gemini"  # the key of what goes back with an assistant's turn
 SIGNATURE = "thoughtSignature"
 FILTERED = (
     "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION "
-    "MODEL_ARMOR"
+    "MODEL_ARMOR ESCALATION"
 )
 FINISH: Mapping[str, Finish] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "pause",  # more of it is for the asking
     **dict.fromkeys(FILTERED.split(), "content_filter"),
 }
 MADE_UP = re.compile(r"call_\d+")  # an id of ours: the wire knows such a call by its name and place
