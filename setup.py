@@ -6,7 +6,7 @@ setup(
     packages=[*find_packages(include=["tinyllm*"]), "tinyllm_lessons"],
     package_dir={"tinyllm_lessons": "lessons"},
     package_data={
-        "tinyllm": ["py.typed", "tokenizer/*.txt", "rag/evaluate/toy/*.json*"],
+        "tinyllm": ["py.typed", "tokenizer/*.txt", "rag/evaluate/toy/*.json*", "client/data/*.json"],
         "tinyllm_lessons": ["*.md", "pages/*.md", "pages/figures/*.svg"],
     },
 )

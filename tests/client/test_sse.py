@@ -56,8 +56,8 @@ def told_simply(raw: bytes) -> list[Event]:
 
 
 EVERYTHING = (
-    '\ufeffid: 7\nevent: über\r\ndata: {"text": "\U0001f642\u2028\u2029\x85"}\r\n\r\n: note\r\rdata:a\rdata\rdata:  b\r\r'
-    "retry: 250\n\ndata:\n\nid: 8\0\nretry: 1x\nunknown: 1\ndata: \0\n\ndata: é\n\n"
+    '\ufeffid: 7\nevent: über\r\ndata: {"text": "\U0001f642\u2028\u2029\x85"}\r\n\r\n: note\r\rdata:a\rdata\r'
+    "data:  b\r\rretry: 250\n\ndata:\n\nid: 8\0\nretry: 1x\nunknown: 1\ndata: \0\n\ndata: é\n\n"
 ).encode() + b"data: \xff\xf0\x9f\x98\n\nid\nretry: 30\ndata: {}\n\ndata: [DONE]"
 
 

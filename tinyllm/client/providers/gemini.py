@@ -1,4 +1,4 @@
-"""Gemini: POST /v1/models/MODEL:streamGenerateContent?alt=sse, an event stream in which each record is a whole reply's shape.
+"""Gemini: POST /v1/models/MODEL:streamGenerateContent?alt=sse, a stream of records, each shaped like a whole reply.
 
     {"candidates": [{"content": {"parts": [...]}}]}       parts: text, thought, functionCall with an object of arguments
     {"candidates": [{"finishReason": "STOP"}]}            some servers send it more than once
@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from ..errors import ProtocolError
 from ..frame import json_object
+from ..registry import find
 from ..types import (
     Began,
     Call,
@@ -38,27 +39,34 @@ from ..types import (
     Usage,
     UsageUpdate,
 )
-from .adapter import Characters, EventFrames, StreamDecoder, arguments_of, count, embeddings, get, objects, post
+from .adapter import (
+    Characters,
+    EventFrames,
+    StreamDecoder,
+    arguments_of,
+    count,
+    embeddings,
+    get,
+    json_text,
+    objects,
+    post,
+)
+from .gemini_args import PartialArgs
+from .openai_fields import check
 
 ECHO = "gemini"  # the key of what goes back with an assistant's turn
 SIGNATURE = "thoughtSignature"
 FILTERED = (
     "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION "
-    "MODEL_ARMOR"
+    "MODEL_ARMOR ESCALATION"
 )
 FINISH: Mapping[str, Finish] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
-    **dict.fromkeys(FILTERED.split(), "content_filter"),  # type: ignore[arg-type]
+    "CONTINUATION": "pause",  # more of it is for the asking
+    **dict.fromkeys(FILTERED.split(), "content_filter"),
 }
 MADE_UP = re.compile(r"call_\d+")  # an id of ours: the wire knows such a call by its name and place
-# what the wire's own kind of schema knows; all else is JSON Schema and goes in another field
-OPENAPI = frozenset(
-    "type format title description nullable enum maxItems minItems properties required minProperties maxProperties "
-    "minLength maxLength pattern example anyOf propertyOrdering default items minimum maximum".split()
-)
-
-
 # the request
 
 
@@ -66,8 +74,10 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
     """Return the request for a call.
 
     Raises:
+        UnsupportedParamError: a parameter that this model does not take.
         BadRequestError: a turn that cannot be told in this format.
     """
+    check(call, spec, None)
     system = "\n\n".join(message.content for message in call.messages if message.role == "system")
     body: dict[str, Any] = {"contents": contents(call.messages, spec)}
     body |= {"systemInstruction": {"parts": [{"text": system}]}} if system else {}
@@ -79,8 +89,7 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
         "seed": call.seed,
     }
     if call.schema is not None:
-        field = "responseSchema" if _is_plain(call.schema) else "responseJsonSchema"
-        settings |= {"responseMimeType": "application/json", field: call.schema}
+        settings |= {"responseMimeType": "application/json", "responseJsonSchema": call.schema}
     settings = {key: value for key, value in settings.items() if value is not None}
     extra = dict(call.extra)
     settings |= extra.pop("generationConfig", None) or {}
@@ -94,30 +103,14 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
 
 
 def _model(model: str, spec: Spec) -> str:
-    version = {None: "v1", "beta": "v1beta", "alpha": "v1alpha"}.get(spec.api_version, spec.api_version)
     name = model if "/" in model else f"models/{model}"
-    return f"/{version}/{quote(name)}"
-
-
-def _is_plain(schema: Any) -> bool:
-    """Whether a JSON Schema says nothing that the wire's own kind cannot say."""
-    waiting = [schema]
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, Mapping) or not OPENAPI.issuperset(node) or not isinstance(node.get("type", ""), str):
-            return False
-        waiting += [*(node.get("properties") or {}).values(), *(node.get("anyOf") or [])]
-        waiting += [node["items"]] if "items" in node else []
-    return True
+    return f"/{spec.api_version or find('gemini').api_version}/{quote(name)}"
 
 
 def _declaration(tool: Any) -> dict[str, Any]:
-    field = "parameters" if _is_plain(tool.parameters) else "parametersJsonSchema"
     told = {"name": tool.name, "description": tool.description}
-    if tool.parameters.get(
-        "properties"
-    ):  # an object without fields is refused: a function of nothing has no parameters
-        told[field] = tool.parameters
+    if tool.parameters.get("properties"):  # an object without fields is refused
+        told["parametersJsonSchema"] = tool.parameters
     return {key: value for key, value in told.items() if value}
 
 
@@ -251,20 +244,19 @@ class Decoder(StreamDecoder):
             self._echo.append({"call": found, **signed})
             deltas.append(ToolStart(index, found, name))
             if not more and "partialArgs" not in call:
-                args = json.dumps(get(call, "args", dict), ensure_ascii=False)
-                deltas += [ToolArgsDelta(index, _whole(args)), ToolDone(index)]
+                deltas += [ToolArgsDelta(index, json_text(get(call, "args", dict))), ToolDone(index)]
                 return
             self._open = PartialArgs(index, get(call, "args", dict))
             deltas.append(ToolArgsDelta(index, "{"))  # until the rest comes, nobody takes it for whole
         for piece in objects(call, "partialArgs"):
             self._open.add(piece)
         if not more:
-            args = json.dumps(self._open.value, ensure_ascii=False)
-            deltas += [ToolArgsDelta(self._open.index, _whole(args)[1:]), ToolDone(self._open.index)]
+            rest = json_text(self._open.value)[1:]
+            deltas += [ToolArgsDelta(self._open.index, rest), ToolDone(self._open.index)]
             self._open = None
 
     def _count(self, usage: dict[str, Any], deltas: list[Delta]) -> None:
-        """Overwrite the numbers so far: the prompt includes what was cached, what was written leaves out the thoughts."""
+        """Overwrite the numbers so far: the prompt includes what was cached, the candidates exclude the thoughts."""
         names = ("prompt", "cachedContent", "candidates", "thoughts", "toolUsePrompt", "total")
         found = {name: number for name in names if (number := count(usage, f"{name}TokenCount")) is not None}
         if not found or found.items() <= self._usage.items():
@@ -293,74 +285,6 @@ class Decoder(StreamDecoder):
             return
         finish = FINISH.get(self._reason, "other")
         deltas.append(Done("tool_calls" if finish == "stop" and self._tools else finish, self._reason))
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-# arguments in pieces
-
-STEP = re.compile(r"""\.([^.\[\]\s]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
-DEEPEST = 64
-
-
-class PartialArgs:
-    """A call's arguments, put together from values with their places.
-
-    Example:
-        >>> args = PartialArgs(0)
-        >>> args.add({"jsonPath": "$.city", "stringValue": "Os", "willContinue": True})
-        >>> args.add({"jsonPath": "$.city", "stringValue": "lo"})
-        >>> args.add({"jsonPath": "$.days[0]", "numberValue": 3})
-        >>> args.value
-        {'city': 'Oslo', 'days': [3]}
-    """
-
-    def __init__(self, index: int, value: dict[str, Any] | None = None) -> None:
-        self.index = index
-        self.value: dict[str, Any] = dict(value or {})
-        self._growing: dict[str, list[str]] = {}  # texts that have not ended, by their place
-
-    def add(self, piece: Mapping[str, Any]) -> None:
-        """Take one value, or more of a text.
-
-        Raises:
-            ProtocolError: its place is none, or already something else's.
-        """
-        path = get(piece, "jsonPath", str)
-        if "stringValue" in piece:
-            pieces = self._growing.setdefault(path, [])
-            pieces.append(get(piece, "stringValue", str))
-            if get(piece, "willContinue", bool):
-                return
-            value: Any = "".join(self._growing.pop(path))
-        else:
-            value = piece.get("numberValue", piece.get("boolValue"))
-        self._put(path, value)
-
-    def _put(self, path: str, value: Any) -> None:
-        steps: list[str | int] = []
-        place = 1
-        while path[:1] == "$" and (found := STEP.match(path, place)):
-            name = found[1] or found[3] or found[4] or ""
-            steps.append(int(found[2]) if found[2] else name)
-            place = found.end()
-        if not steps or place != len(path) or len(steps) > DEEPEST:
-            raise ProtocolError(f"a piece of a call's arguments has no place that we can read: {path[:80]!r}")
-        here: Any = self.value
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
-            made: Any = value if following is None else [] if isinstance(following, int) else {}
-            if isinstance(here, dict) and isinstance(step, str):
-                here[step] = made if following is None else here.get(step, made)
-            elif isinstance(here, list) and isinstance(step, int) and step <= len(here):
-                if step == len(here):
-                    here.append(made)
-                elif following is None:
-                    here[step] = made
-            else:
-                raise ProtocolError(f"a piece of a call's arguments is out of place: {path[:80]!r}")
-            here = here[step]
 
 
 def error_of(frame: Mapping[str, Any]) -> ErrorDelta:
