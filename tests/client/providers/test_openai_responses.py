@@ -103,6 +103,7 @@ def test_the_next_turn_holds_thoughts_calls_and_results_as_items():
 
 
 def test_a_schema_and_nothing_else():
+    assert build_request(Call((), "m", stream=False), SPEC).headers["Accept"] == "application/json"
     assert sent(Call((), "m", schema={"type": "integer"}, stream=False, extra={"store": True})) == {
         "model": "m",
         "store": True,
@@ -250,7 +251,13 @@ def test_a_text_that_comes_whole_only():
         {"type": "response.output_text.done", "output_index": 0, "content_index": n, "text": text}
         for n, text in enumerate(("one", "two"))
     ]
-    assert decode(sse(*events, last()))[:2] == [TextDelta("one"), TextDelta("two")]
+    events.append({"type": "response.refusal.done", "output_index": 1, "content_index": 0, "refusal": "three"})
+    assert decode(sse(*events, last())) == [
+        TextDelta("one"),
+        TextDelta("two"),
+        TextDelta("three"),
+        Done("refusal", "completed"),
+    ]
 
 
 def test_arguments_as_a_whole_override_the_pieces():
@@ -263,6 +270,40 @@ def test_arguments_as_a_whole_override_the_pieces():
     deltas = decode(sse(*events, last(output=[CALL])))
     assert calls_of(deltas) == [("weather", "call_7", OSLO)]
     assert sum(isinstance(delta, ToolDone) for delta in deltas) == 1
+
+
+def test_arguments_at_the_end_of_the_arguments_alone():
+    events = (
+        {"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}},
+        {"type": "response.function_call_arguments.done", "item_id": "i1", "arguments": OSLO},
+    )
+    assert decode(sse(*events, last(output=[]))) == [START, ToolDone(0, OSLO), Done("tool_calls", "completed")]
+
+
+def test_each_thought_goes_back_once():
+    thoughts = [{"type": "reasoning", "id": id, "summary": [{"text": id}]} for id in ("rs1", "rs2")]
+    events = [
+        {"type": f"response.output_item.{word}", "output_index": n, "item": item}
+        for n, item in enumerate(thoughts)
+        for word in ("added", "done")
+    ]
+    deltas = decode(sse(*events, last(output=thoughts)))
+    assert [delta.value for delta in deltas if isinstance(delta, EchoDelta)] == [[one] for one in thoughts]
+    assert [delta.text for delta in deltas if isinstance(delta, ReasoningDelta)] == ["rs1", "rs2"]
+    nameless = [{"type": "reasoning"}, {"type": "reasoning", "status": "incomplete"}, {"type": "reasoning"}]
+    assert decode(sse(last(output=nameless)))[:-1] == [EchoDelta(ECHO, [{"type": "reasoning"}])] * 2
+
+
+def test_a_character_in_two_deltas():
+    texts = ("a\ud83d", "\ude00b", "\ud83d")
+    for kind, delta in (("output_text", TextDelta), ("reasoning_text", ReasoningDelta)):
+        events = [{"type": f"response.{kind}.delta", "output_index": 0, "delta": text} for text in texts]
+        found = decode(sse(*events, last()))
+        assert "".join(one.text for one in found if isinstance(one, delta)) == "a\U0001f600b\ufffd"
+    events = [{"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}}]
+    kind = "response.function_call_arguments.delta"
+    events += [{"type": kind, "output_index": 0, "delta": text} for text in ('"\ud83d', '\ude00"')]
+    assert calls_of(decode(sse(*events, last()))) == [("weather", "call_7", '"\U0001f600"')]
 
 
 def test_calls_are_told_apart_by_item_or_by_index():
