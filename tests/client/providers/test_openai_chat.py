@@ -326,6 +326,8 @@ def test_an_empty_id_is_made_up_and_not_taken_for_another():
 def test_calls_without_an_index():
     whole = [{"id": id, "function": {"name": "now", "arguments": "{}"}} for id in ("a", "b")]
     assert calls_of(sse({"tool_calls": whole})) == [("now", "a", "{}"), ("now", "b", "{}")]
+    named = [{"function": {"name": name, "arguments": "{}"}} for name in ("a", "b")]
+    assert calls_of(sse({"tool_calls": named})) == [("a", "call_0", "{}"), ("b", "call_1", "{}")]
     nameless = [{"id": None, "function": {"name": "now", "arguments": "{"}}, {"function": {"arguments": "}"}}]
     assert calls_of(sse({"tool_calls": nameless})) == [("now", "call_0", "{}")]
 
