@@ -208,7 +208,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=80)
 @given(json_values, st.sampled_from([None, 200, *STATUSES]), st.sampled_from(WIRES))
 def test_any_body_is_one_error_of_ours(value, status, wire):
     found = of(status, value, wire)
@@ -216,7 +216,7 @@ def test_any_body_is_one_error_of_ours(value, status, wire):
     assert isinstance(read_body(json.dumps(value).encode()).message, str)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_one_error_of_ours(body):
     assert isinstance(of(500, body), e.ServerError)

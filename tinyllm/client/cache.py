@@ -33,9 +33,9 @@ VERSION = 1  # of the key and of the rows: another one finds nothing of this one
 ROW = 160  # bytes that an entry takes beside its data: key, checksum, times, its place in an index
 KEPT = ("stop", "tool_calls")
 _SECRET = re.compile(r"(^|[-_])(key|token|secret|sig)s?$|auth|cookie|credential|signature|password", re.IGNORECASE)
-_TRAVEL = frozenset(
-    ["accept", "accept-encoding", "accept-language", "connection", "content-encoding", "content-length", "content-type", "date", "expect", "host", "idempotency-key", "traceparent", "tracestate", "transfer-encoding", "user-agent", "x-request-id", "x-client-request-id"]
-)
+# headers of the journey, which say nothing of the answer
+_TRAVEL = frozenset(("connection", "date", "expect", "host", "traceparent", "tracestate", "user-agent"))
+_TRAVEL_LIKE = re.compile(r"^(accept|content|transfer)-|^accept$|-request-id$|^idempotency-")
 _STREAMING = ("stream", "stream_options")
 
 
@@ -58,7 +58,7 @@ def key_of(request: HttpRequest, adapter: str, adapter_version: int = 1, api_ver
         True
     """
     headers = {name.lower(): value for name, value in request.headers.items()}
-    shown = {name: value for name, value in headers.items() if name not in _TRAVEL and not _is_secret(name)}
+    shown = {name: value for name, value in headers.items() if not _is_of_the_journey(name) and not _is_secret(name)}
     parts = [VERSION, adapter, adapter_version, api_version, request.method, _address(request.url), shown]
     text = json.dumps([*parts, _content(request.body)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -307,6 +307,10 @@ def _check(max_bytes: int, ttl: float | None) -> None:
         raise ConfigError(f"cache: max_bytes={max_bytes!r}", hint="a number of bytes above 0")
     if ttl is not None and not ttl > 0:
         raise ConfigError(f"cache: ttl={ttl!r}", hint="seconds above 0, or None")
+
+
+def _is_of_the_journey(name: str) -> bool:
+    return name in _TRAVEL or bool(_TRAVEL_LIKE.search(name))
 
 
 def _is_secret(name: str) -> bool:

@@ -227,7 +227,7 @@ class Budget:
         >>> budget.reserve(751)
         Traceback (most recent call last):
             ...
-        tinyllm.client.errors.BudgetExceededError: E-BUDGET the next call may cost 751 micro-dollars, and of 1000 ...
+        tinyllm.client.errors.BudgetExceededError: E-BUDGET the next call may cost 751 micro-dollars, and 750 of 1000 are ...
     """
 
     def __init__(self, microdollars: int | None = None, calls: int | None = None) -> None:
@@ -236,23 +236,26 @@ class Budget:
                 raise ConfigError(f"Budget: {name}={limit!r}", hint="a whole number, 0 or more, or None")
         self.microdollars, self.calls = microdollars, calls
         self.spent = self.made = self._reserved = 0
-        self._lock = threading.Lock()
+        self._settled = threading.Condition()
 
     @property
     def left(self) -> int | None:
         """Micro-dollars that are neither spent nor reserved; None without a limit."""
         return None if self.microdollars is None else self.microdollars - self.spent - self._reserved
 
-    def reserve(self, bound: int | None) -> None:
+    def reserve(self, bound: int | None, patient: bool = False) -> None:
         """Set aside the most that the next call can cost.
 
         Args:
             bound: micro-dollars, see ``most``; None if nobody can tell, which a limit in money refuses.
+            patient: whether to wait for calls of other threads, where what they give back may be enough.
 
         Raises:
             BudgetExceededError: that much is not left; nothing was set aside.
         """
-        with self._lock:
+        with self._settled:
+            while patient and bound is not None and self._may_be_enough_later(bound):
+                self._settled.wait()
             if self.calls is not None and self.made >= self.calls:
                 raise BudgetExceededError(f"all {self.calls} calls of the budget are made", hint="a larger budget")
             left = self.left
@@ -264,7 +267,7 @@ class Budget:
                     )
                 if bound > left:
                     raise BudgetExceededError(
-                        f"the next call may cost {bound} micro-dollars, and of {self.microdollars} there are {left} left",
+                        f"the next call may cost {bound} micro-dollars, and {left} of {self.microdollars} are left",
                         hint="a smaller max_tokens, a shorter prompt, a cheaper model or a larger budget",
                     )
             self._reserved += bound or 0
@@ -272,6 +275,12 @@ class Budget:
 
     def settle(self, bound: int | None, cost: int | None) -> None:
         """Give back what was set aside, and book what the call did cost; if nobody knows that, all of it."""
-        with self._lock:
+        with self._settled:
             self._reserved -= bound or 0
             self.spent += (bound or 0) if cost is None else cost
+            self._settled.notify_all()
+
+    def _may_be_enough_later(self, bound: int) -> bool:
+        return self.microdollars is not None and bool(
+            self._reserved and self.microdollars - self.spent - self._reserved < bound <= self.microdollars - self.spent
+        )

@@ -5,7 +5,7 @@ meaning ours is one of those, too, so that ``except TimeoutError`` and ``except 
 
     ProviderError
       AuthError PermissionRefusedError NotFoundError                 who you are, what you may, what there is
-      BadRequestError   ContextLengthError UnsupportedParamError     what was asked
+      BadRequestError   ContextLengthError SchemaError UnsupportedParamError     what was asked
       RateLimitedError QuotaExhaustedError OverloadedError ServerError
       DeadlineError     ConnectTimeout FirstTokenTimeout IdleTimeout TotalTimeout
       ConnectionFailedError ProtocolError                            the line, and what came over it
@@ -87,9 +87,31 @@ class BadRequestError(ProviderError, ValueError):
 
 
 class ContextLengthError(BadRequestError):
-    """More text than the model reads."""
+    """More text than the model reads: ``needed`` tokens, where ``allowed`` may be; None where nobody counted."""
 
     code = "E-CONTEXT"
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        needed: int | None = None,
+        allowed: int | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, hint, **facts)
+        self.needed, self.allowed = needed, allowed
+
+
+class SchemaError(BadRequestError):
+    """A value that does not follow its schema; ``path`` says where, such as "$.days[2].high"."""
+
+    code = "E-SCHEMA"
+
+    def __init__(self, message: str, hint: str | None = None, *, path: str = "$", **facts: Any) -> None:
+        super().__init__(message, hint, **facts)
+        self.path = path
 
 
 class UnsupportedParamError(BadRequestError):

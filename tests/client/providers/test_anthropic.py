@@ -8,6 +8,7 @@ import pytest
 
 from tinyllm.client.errors import BadRequestError, ProtocolError, UnsupportedParamError
 from tinyllm.client.providers.anthropic import Decoder, build_request
+from tinyllm.client.registry import resolve
 from tinyllm.client.types import (
     Began,
     Call,
@@ -87,14 +88,14 @@ STREAM = sse(
         {"type": "thinking", "thinking": "", "signature": ""},
         {"type": "thinking_delta", "thinking": "Oslo \u2028 "},
         {"type": "thinking_delta", "thinking": "é?"},
-        {"type": "signature_delta", "signature": "sign=="},
+        {"type": "signature_delta", "signature": "c2ln"},
     ),
     *block(1, {"type": "text", "text": ""}, text("Løoking "), text("\U0001f600")),
     *block(2, USE, args(""), args('{"city":'), args('"Oslo"}')),
     end("tool_use", output_tokens_details={"thinking_tokens": 9}),
     STOP,
 )
-THOUGHT = {"type": "thinking", "thinking": "Oslo \u2028 é?", "signature": "sign=="}
+THOUGHT = {"type": "thinking", "thinking": "Oslo \u2028 é?", "signature": "c2ln"}
 DELTAS = [
     Began("m1", "m"),
     UsageUpdate(Usage(61, 1, 8, 0)),
@@ -146,7 +147,7 @@ def test_sampling_parameters_by_version(name):
         build_request(call, SPEC)
     assert refused.value.reason == name and not refused.value.retryable
     assert body(call, OLD)[name] == 1
-    strict = Spec("anthropic", "anthropic", "", "x-api-key", None, "2023-06-01", {name: False})
+    strict = Spec("anthropic", "anthropic", "", "x-api-key", None, "2023-06-01", capabilities={name: False})
     with pytest.raises(UnsupportedParamError):
         build_request(call, strict)
 
@@ -303,6 +304,25 @@ def test_reasons(raw, finish):
     assert decode(sse(begin(), end(raw), STOP))[-1] == Done(finish, raw)
 
 
+def test_a_block_whose_stop_is_missing_is_whole_if_the_answer_is():
+    whole = block(0, USE | {"input": {"city": "Oslo"}}, stop=False)
+    deltas = decode(sse(begin(), *whole, end("tool_use"), STOP))
+    assert deltas[-3:-1] == [ToolArgsDelta(0, '{"city": "Oslo"}'), ToolDone(0)]
+
+
+def test_versions_are_those_of_the_registry():
+    """A key from the environment goes in the header of the version that was asked for, or of the variable."""
+    for version, variable, auth in (
+        (None, "ANTHROPIC_API_KEY", "Authorization"),
+        ("2023-06-01", "ANTHROPIC_API_KEY", "x-api-key"),
+        ("2023-06-01", "ANTHROPIC_AUTH_TOKEN", "Authorization"),
+    ):
+        spec = resolve("anthropic", "m", api_version=version, environ={variable: "planted"})
+        sent = build_request(Call(ASK, "m", temperature=None if version is None else 1.0), spec)
+        assert [name for name, value in sent.headers.items() if "planted" in value] == [auth]
+        assert sent.headers["anthropic-version"] == (version or "2026-10-21")
+
+
 @pytest.mark.parametrize("stopped", [True, False])
 def test_a_call_that_the_limit_cut_is_not_done(stopped):
     cut = block(0, USE, args(""), args('{"city":'), args('"Os'), stop=stopped)
@@ -382,7 +402,8 @@ def test_no_reply_of_this_format(data):
 
 def test_what_came_before_a_broken_frame_is_given_out_first():
     decoder = Decoder()
-    assert decoder.feed(sse(begin()) + b"data: {x\n\n") == DELTAS[:2]
+    usage = {"cache_read_input_tokens": 8, "cache_creation_input_tokens": 0}
+    assert decoder.feed(sse(begin(**usage)) + b"data: {x\n\n") == DELTAS[:2]
     for call in (lambda: decoder.feed(b""), decoder.close):
         with pytest.raises(ProtocolError):
             call()

@@ -9,7 +9,6 @@ ended by the provider's own sign gets no ``Done``.
 from __future__ import annotations
 
 import json
-import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
@@ -18,11 +17,11 @@ from ..errors import BadRequestError, ProtocolError, UnsupportedParamError
 from ..frame import json_object, json_value
 from ..ndjson import NDJSON
 from ..sse import BOM, SSE, Event
+from ..surrogates import Halves, mend
 from ..types import Delta, Done, Embeddings, ErrorDelta, HttpRequest, Spec, ToolCall, Usage
 
 Kind = TypeVar("Kind", str, dict, list, bool)
 LONGEST_REPLY = 64 << 20  # bytes of a reply that comes in one piece
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 # requests
@@ -311,8 +310,8 @@ def count(frame: Mapping[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-class Characters:
-    r"""Texts in which a character may be cut in two: JSON escapes some as a pair, and a delta may end within it.
+class Characters(Halves):
+    r"""Texts in which a character may be cut in two, mended; a half without its other half is U+FFFD.
 
     Example:
         >>> text = Characters()
@@ -321,22 +320,17 @@ class Characters:
     """
 
     def __init__(self) -> None:
-        self._half = ""
+        super().__init__(replace=True)
 
-    def feed(self, text: str) -> str:
-        """Return the whole characters; half of one is held back, half without its other half is U+FFFD."""
-        if not self._half and not SURROGATE.search(text):
-            return text
-        text = self._half + text
-        self._half = ""
-        if "\ud800" <= text[-1:] <= "\udbff":
-            text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
-    def close(self) -> str:
-        """Return what stands for a half that was left over."""
-        left, self._half = self._half, ""
-        return "\ufffd" if left else ""
+def json_text(value: Any) -> str:
+    """Return arguments that came as an object as the text that they would have been.
+
+    Example:
+        >>> json_text({"city": "Oslo"})
+        '{"city": "Oslo"}'
+    """
+    return mend(json.dumps(value, ensure_ascii=False), replace=True)
 
 
 # vectors

@@ -7,21 +7,20 @@
     message_delta        stop_reason, usage         tokens so far: they replace the ones before
     message_stop                                    the end: without it the answer is cut
 
-The wire has versions, and what they differ in is data/anthropic_versions.json: the header of the key, and sampling
-parameters that a version refuses even at their default values. A refused one is never sent.
+The wire has versions, and what they differ in is data/providers.json: the header of the key, and sampling parameters
+that a version refuses even at their default values. A refused one is never sent.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import ConfigError
 from ..errors import ProtocolError
+from ..registry import find
 from ..types import (
     Began,
     Call,
@@ -41,8 +40,10 @@ from ..types import (
     Usage,
     UsageUpdate,
 )
-from .adapter import Characters, EventFrames, StreamDecoder, arguments_of, count, get, objects, post, refuse
+from .adapter import Characters, EventFrames, StreamDecoder, arguments_of, count, get, json_text, objects, post, refuse
+from .openai_fields import check
 
+SAMPLING = ("temperature", "top_p", "top_k")
 ECHO = "anthropic"  # the key of what goes back with an assistant's turn
 MAX_TOKENS = 4096  # the wire demands a limit: this one if neither the call nor the capabilities name one
 FINISH: Mapping[str, Finish] = {
@@ -59,61 +60,43 @@ FINISH: Mapping[str, Finish] = {
 # the request
 
 
-@cache
-def versions() -> dict[str, Any]:
-    """Return the dated rows of data/anthropic_versions.json.
-
-    Example:
-        >>> versions()["versions"]["2023-06-01"]["auth"]
-        'x-api-key'
-    """
-    table = files("tinyllm.client").joinpath("data", "anthropic_versions.json")
-    found: dict[str, Any] = json.loads(table.read_text(encoding="utf-8"))
-    return found
-
-
 def build_request(call: Call, spec: Spec) -> HttpRequest:
-    """Return the request for a call; ``spec.api_version`` picks the version, the newest we know if it is None.
+    """Return the request for a call; ``spec.api_version`` picks the version, None that of data/providers.json.
 
     Raises:
         ConfigError: a version that we do not know.
         UnsupportedParamError: a parameter that this version or this model does not take.
         BadRequestError: a turn that cannot be told in this format.
     """
-    name = spec.api_version or versions()["default"]
-    if name not in versions()["versions"]:
-        known = ", ".join(sorted(versions()["versions"]))
-        raise ConfigError(f"{spec.name}: api_version {name!r} is not one of {known}")
-    version = versions()["versions"][name]
+    row = find("anthropic")
+    version = spec.api_version or row.api_version or ""
+    if version not in row.versions:
+        raise ConfigError(f"{spec.name}: api_version {version!r} is not one of {', '.join(sorted(row.versions))}")
+    takes = {"seed": False, **row.versions[version].get("capabilities", {}), **spec.capabilities}
+    check(call, replace(spec, capabilities={key: word for key, word in takes.items() if key not in SAMPLING}), None)
     system = "\n\n".join(message.content for message in call.messages if message.role == "system")
     body: dict[str, Any] = {
         "model": call.model,
-        "max_tokens": call.max_tokens or spec.capabilities.get("max_output_tokens") or MAX_TOKENS,
+        "max_tokens": takes.get("max_output_tokens", MAX_TOKENS) if call.max_tokens is None else call.max_tokens,
         "messages": turns(call.messages, spec),
     }
     body |= {"stream": True} if call.stream else {}
     body |= {"system": system} if system else {}
-    body |= {key: value for key in ("temperature", "top_p") if (value := getattr(call, key)) is not None}
+    body |= {key: value for key in SAMPLING if (value := getattr(call, key, None)) is not None}
     body |= {"stop_sequences": list(call.stop)} if call.stop else {}
-    if call.seed is not None:
-        raise refuse(spec, "seed", "this wire has none", "leave it out; the local GPT takes one")
     if call.tools:
         body["tools"] = [_tool(one) for one in call.tools]
         body |= {"tool_choice": _choice(call.tool_choice)} if call.tool_choice else {}
     if call.schema is not None:
         body["output_config"] = {"format": {"type": "json_schema", "schema": call.schema}}
     body |= call.extra
-    for key in ("temperature", "top_p", "top_k"):
-        if key in body and (key in version["refused"] or spec.capabilities.get(key) is False):
-            raise refuse(spec, key, f"version {name} refuses it for {call.model!r}", _advice(key))
+    for key in SAMPLING:
+        if key in body and takes.get(key) is False:
+            others = [name for name, one in row.versions.items() if one.get("capabilities", {}).get(key) is not False]
+            hint = f"leave it out, or pass api_version={others[0]!r}" if others else "leave it out"
+            raise refuse(spec, key, f"version {version} refuses it for {call.model!r}", hint)
     accept = "text/event-stream" if call.stream else "application/json"
-    auth = "none" if spec.auth == "none" else version["auth"]
-    return post(spec, "/v1/messages", body, accept=accept, auth=auth, headers={"anthropic-version": name})
-
-
-def _advice(key: str) -> str:
-    takes = [name for name, row in versions()["versions"].items() if key not in row["refused"]]
-    return f"leave it out, or pass api_version={takes[0]!r}" if takes else "leave it out"
+    return post(spec, "/v1/messages", body, accept=accept, headers={"anthropic-version": version})
 
 
 def _tool(tool: Any) -> dict[str, Any]:
@@ -316,8 +299,7 @@ class Decoder(StreamDecoder):
                 self._echo.append(block.start | {"thinking": "".join(block.pieces)})
         elif block.kind == "tool_use":
             if not block.pieces:
-                given = json.dumps(get(block.start, "input", dict), ensure_ascii=False)
-                self._arguments(block, block.text.feed(given), deltas)
+                self._arguments(block, json_text(get(block.start, "input", dict)), deltas)
             if _object("".join(block.pieces)) is not None:
                 deltas.append(ToolDone(block.tool))
         else:  # the server's own: a search and its result, reasoning that is not shown
@@ -341,9 +323,13 @@ class Decoder(StreamDecoder):
         deltas.append(UsageUpdate(Usage(have("input_tokens"), written, read, made, thought)))
 
     def _done(self, deltas: list[Delta]) -> None:
+        finish = FINISH.get(self._reason or "", "other")
+        if finish in ("stop", "tool_calls"):  # whatever was not ended is whole all the same
+            for index in list(self._blocks):
+                self._stop(index, deltas)
         if any(block["type"] not in ("text", "tool_use") for block in self._echo):
             deltas.append(EchoDelta(ECHO, self._echo))
-        deltas.append(Done(FINISH.get(self._reason or "", "other"), self._reason))
+        deltas.append(Done(finish, self._reason))
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from ..errors import ProtocolError
 from ..frame import json_object
+from ..registry import find
 from ..types import (
     Began,
     Call,
@@ -38,29 +39,34 @@ from ..types import (
     Usage,
     UsageUpdate,
 )
-from .adapter import Characters, EventFrames, StreamDecoder, arguments_of, count, embeddings, get, objects, post
+from .adapter import (
+    Characters,
+    EventFrames,
+    StreamDecoder,
+    arguments_of,
+    count,
+    embeddings,
+    get,
+    json_text,
+    objects,
+    post,
+)
 from .gemini_args import PartialArgs
+from .openai_fields import check
 
 ECHO = "gemini"  # the key of what goes back with an assistant's turn
 SIGNATURE = "thoughtSignature"
 FILTERED = (
     "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION "
-    "MODEL_ARMOR"
+    "MODEL_ARMOR ESCALATION"
 )
 FINISH: Mapping[str, Finish] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "pause",  # more of it is for the asking
     **dict.fromkeys(FILTERED.split(), "content_filter"),
 }
 MADE_UP = re.compile(r"call_\d+")  # an id of ours: the wire knows such a call by its name and place
-# what the wire's own kind of schema knows; all else is JSON Schema and goes in another field
-PLAIN = (
-    "type format title description nullable enum default example anyOf items properties required propertyOrdering "
-    "pattern minimum maximum minItems maxItems minProperties maxProperties minLength maxLength"
-)
-OPENAPI = frozenset(PLAIN.split())
-
-
 # the request
 
 
@@ -68,8 +74,10 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
     """Return the request for a call.
 
     Raises:
+        UnsupportedParamError: a parameter that this model does not take.
         BadRequestError: a turn that cannot be told in this format.
     """
+    check(call, spec, None)
     system = "\n\n".join(message.content for message in call.messages if message.role == "system")
     body: dict[str, Any] = {"contents": contents(call.messages, spec)}
     body |= {"systemInstruction": {"parts": [{"text": system}]}} if system else {}
@@ -81,8 +89,7 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
         "seed": call.seed,
     }
     if call.schema is not None:
-        field = "responseSchema" if _is_plain(call.schema) else "responseJsonSchema"
-        settings |= {"responseMimeType": "application/json", field: call.schema}
+        settings |= {"responseMimeType": "application/json", "responseJsonSchema": call.schema}
     settings = {key: value for key, value in settings.items() if value is not None}
     extra = dict(call.extra)
     settings |= extra.pop("generationConfig", None) or {}
@@ -96,28 +103,14 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
 
 
 def _model(model: str, spec: Spec) -> str:
-    version = {None: "v1", "beta": "v1beta", "alpha": "v1alpha"}.get(spec.api_version, spec.api_version)
     name = model if "/" in model else f"models/{model}"
-    return f"/{version}/{quote(name)}"
-
-
-def _is_plain(schema: Any) -> bool:
-    """Whether a JSON Schema says nothing that the wire's own kind cannot say."""
-    waiting = [schema]
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, Mapping) or not OPENAPI.issuperset(node) or not isinstance(node.get("type", ""), str):
-            return False
-        waiting += [*(node.get("properties") or {}).values(), *(node.get("anyOf") or [])]
-        waiting += [node["items"]] if "items" in node else []
-    return True
+    return f"/{spec.api_version or find('gemini').api_version}/{quote(name)}"
 
 
 def _declaration(tool: Any) -> dict[str, Any]:
-    field = "parameters" if _is_plain(tool.parameters) else "parametersJsonSchema"
     told = {"name": tool.name, "description": tool.description}
     if tool.parameters.get("properties"):  # an object without fields is refused
-        told[field] = tool.parameters
+        told["parametersJsonSchema"] = tool.parameters
     return {key: value for key, value in told.items() if value}
 
 
@@ -251,16 +244,15 @@ class Decoder(StreamDecoder):
             self._echo.append({"call": found, **signed})
             deltas.append(ToolStart(index, found, name))
             if not more and "partialArgs" not in call:
-                args = json.dumps(get(call, "args", dict), ensure_ascii=False)
-                deltas += [ToolArgsDelta(index, _whole(args)), ToolDone(index)]
+                deltas += [ToolArgsDelta(index, json_text(get(call, "args", dict))), ToolDone(index)]
                 return
             self._open = PartialArgs(index, get(call, "args", dict))
             deltas.append(ToolArgsDelta(index, "{"))  # until the rest comes, nobody takes it for whole
         for piece in objects(call, "partialArgs"):
             self._open.add(piece)
         if not more:
-            args = json.dumps(self._open.value, ensure_ascii=False)
-            deltas += [ToolArgsDelta(self._open.index, _whole(args)[1:]), ToolDone(self._open.index)]
+            rest = json_text(self._open.value)[1:]
+            deltas += [ToolArgsDelta(self._open.index, rest), ToolDone(self._open.index)]
             self._open = None
 
     def _count(self, usage: dict[str, Any], deltas: list[Delta]) -> None:
@@ -293,10 +285,6 @@ class Decoder(StreamDecoder):
             return
         finish = FINISH.get(self._reason, "other")
         deltas.append(Done("tool_calls" if finish == "stop" and self._tools else finish, self._reason))
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def error_of(frame: Mapping[str, Any]) -> ErrorDelta:

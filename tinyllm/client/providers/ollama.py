@@ -10,7 +10,6 @@ Arguments are objects and come whole; calls have no id, so we number them. Any l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +34,20 @@ from ..types import (
     Usage,
     UsageUpdate,
 )
-from .adapter import Characters, LineFrames, StreamDecoder, arguments_of, count, embeddings, get, objects, post, refuse
+from .adapter import (
+    Characters,
+    LineFrames,
+    StreamDecoder,
+    arguments_of,
+    count,
+    embeddings,
+    get,
+    json_text,
+    objects,
+    post,
+    refuse,
+)
+from .openai_fields import check
 
 ECHO = "ollama"  # the key of what goes back with an assistant's turn
 FINISH: Mapping[str, Finish] = {"stop": "stop", "length": "length"}
@@ -48,9 +60,10 @@ def build_request(call: Call, spec: Spec) -> HttpRequest:
     """Return the request for a call.
 
     Raises:
-        UnsupportedParamError: a choice of tools that the wire has no word for.
+        UnsupportedParamError: a parameter that this model does not take, or a choice that the wire has no word for.
         BadRequestError: a turn that cannot be told in this format.
     """
+    check(call, spec, None)
     options: dict[str, Any] = {
         "num_predict": call.max_tokens,
         "temperature": call.temperature,
@@ -137,8 +150,7 @@ class Decoder(StreamDecoder):
     def _call(self, call: dict[str, Any], deltas: list[Delta]) -> None:
         function = get(call, "function", dict)
         index, self._tools = self._tools, self._tools + 1
-        args = json.dumps(get(function, "arguments", dict), ensure_ascii=False)
-        args = args.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        args = json_text(get(function, "arguments", dict))
         deltas.append(ToolStart(index, get(call, "id", str) or f"call_{index}", get(function, "name", str)))
         deltas += [ToolArgsDelta(index, args), ToolDone(index)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
@@ -195,7 +196,10 @@ def decode_embed(body: bytes) -> Embeddings | ErrorDelta:
     for place, row in zip(places, rows, strict=True):
         vectors[place] = _vector(row.get("embedding"))
     counts = get(reply, "usage", dict)
-    return embeddings(vectors, "", get(reply, "model", str), Usage(input=count(counts, "prompt_tokens")))
+    found = embeddings(vectors, "", get(reply, "model", str), Usage(input=count(counts, "prompt_tokens")))
+    if not all(map(math.isfinite, found.data)):
+        raise ProtocolError("a vector of the reply holds what is no finite number", "try again with one text")
+    return found
 
 
 def _vector(value: Any) -> Any:
