@@ -1,8 +1,9 @@
 """A server that does what a script says, byte for byte: the faults of the line, at will and in order.
 
 A script is a list of steps, one script to a connection; the last one serves all further connections. A step is a
-function of the connection. Nothing sleeps: steps wait for events and for what the client does. Time passes only
-where a step moves a clock. ``with FaultServer(...) as server`` joins all threads at its end and raises what went wrong in one.
+function of the connection. Nothing sleeps: steps wait for events and for what the client does. Time passes only where
+a step moves a clock. ``with FaultServer(...) as server`` joins all threads at its end and raises what went wrong in
+one of them.
 """
 
 from __future__ import annotations
@@ -172,6 +173,18 @@ def drip(data: bytes, clock: HandClock, seconds: float) -> Step:
         for place in range(len(data)):
             clock.sleep(seconds)
             connection.sock.sendall(data[place : place + 1])
+
+    return step
+
+
+def trickle(data: bytes, seconds: float) -> Step:
+    """Send bytes one by one, over and over, so many real seconds apart, until the client or the test has enough."""
+
+    def step(connection: Connection) -> None:
+        place = 0
+        while not connection.server.stopped.wait(seconds):
+            connection.sock.sendall(data[place % len(data) :][:1])
+            place += 1
 
     return step
 

@@ -19,18 +19,7 @@ from tinyllm.client.errors import (
 )
 from tinyllm.errors import ConfigError
 
-
-class HandClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
+from .faultserver import HandClock
 
 
 @pytest.mark.parametrize("name", ["connect", "first_token", "idle", "total"])

@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from .deadline import LONGEST_WAIT, Deadline
 from .errors import CanceledError, ConnectionFailedError, ProtocolError, ProviderError
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 Resolver = Callable[[str, int], Sequence[tuple[int, Any]]]  # (host, port) -> (family, address) of each
 PIECE = 65536  # bytes that are read or written at a time
@@ -291,10 +294,7 @@ def tunnel(sock: socket.socket, target: Target, proxy: SplitResult, deadline: De
         try:
             lines = [f"CONNECT {there} HTTP/1.1", *(f"{name}: {value}" for name, value in head.items()), "", ""]
             line.send("\r\n".join(lines).encode("ascii"))
-            from http.client import HTTPResponse
-
-            answer = HTTPResponse(line, method="CONNECT")  # type: ignore[arg-type]
-            answer.begin()
+            answer = read_head(line, "CONNECT", proxy.hostname or "the proxy")
         finally:
             line.let_go()
     if answer.status // 100 != 2:
@@ -354,6 +354,22 @@ def trust(ca_file: str | None = None) -> Any:
         raise final(ConnectionFailedError(f"{ca_file}: no certificates in it ({error.strerror})")) from None
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def read_head(line: Line, method: str, host: str) -> HTTPResponse:
+    """Return the next answer on a line, its status and headers read, its body not.
+
+    ``http.client`` takes a head that is cut off between two of its lines for a whole one; here it is an error.
+    """
+    from http.client import HTTPResponse
+
+    answer = HTTPResponse(line, method=method)  # type: ignore[arg-type]
+    answer.begin()
+    if line.ended:
+        raise ConnectionFailedError(f"{host}: the connection ended in the middle of its answer's head")
+    if answer.msg.defects:
+        raise ProtocolError(f"{host}: a header without a colon, or another line that is none")
+    return answer
 
 
 @contextmanager

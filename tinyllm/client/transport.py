@@ -189,8 +189,6 @@ def head_of(request: HttpRequest, target: Target, path: str) -> bytes:
 
 def exchange(line: Line, request: HttpRequest, head: bytes, host: str) -> tuple[int, dict[str, str]]:
     """Send a request and return the status and the headers of its answer; interim answers are skipped."""
-    from http.client import HTTPResponse
-
     line.deadline.sending()
     try:
         line.send(head + request.body if len(request.body) < 1 << 16 else head)
@@ -203,12 +201,7 @@ def exchange(line: Line, request: HttpRequest, head: bytes, host: str) -> tuple[
     line.deadline.waiting()
     line.allowance = LONGEST_HEAD
     for _ in range(INTERIM):
-        answer = HTTPResponse(line, method=request.method)  # type: ignore[arg-type]
-        answer.begin()
-        if line.ended:
-            raise ConnectionFailedError(f"{host}: the connection ended in the middle of its answer's head")
-        if answer.msg.defects:
-            raise ProtocolError(f"{host}: a header without a colon, or another line that is none")
+        answer = read_head(line, request.method, host)
         if answer.status >= 200:
             break
     else:
