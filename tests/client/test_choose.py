@@ -32,7 +32,9 @@ def test_only_what_is_at_hand():
             found = choose_model(use, environ=environ, cost=free) if use != "reasoning" else None
             assert found is None or name in find(found.provider).auto
     assert choose_model("chat", environ={}, cost=free).provider == "local"
-    with pytest.raises(ConfigError, match="nothing at hand for embeddings: openai/text-embedding-3-small: OPENAI_API_KEY"):
+    with pytest.raises(
+        ConfigError, match="nothing at hand for embeddings: openai/text-embedding-3-small: OPENAI_API_KEY"
+    ):
         choose_model("embeddings", environ={}, cost=free)
 
 
@@ -50,8 +52,12 @@ def test_rank_then_price_then_order():
     assert (found.model, found.cost) == ("gpt-6-luna", 150)
     assert ("anthropic/claude-haiku-5-5", "as good, at 200 micro-dollars") in found.passed
     same = choose_model("speed", environ=environ, cost=lambda usage, provider, model: 150)
-    assert same.model == "claude-haiku-5-5" and ("openai/gpt-6-luna", "as good, and further down the file") in same.passed
-    unknown = choose_model("speed", environ=environ, cost=lambda usage, provider, model: {"gpt-6-luna": 9999}.get(model))
+    assert (
+        same.model == "claude-haiku-5-5" and ("openai/gpt-6-luna", "as good, and further down the file") in same.passed
+    )
+    unknown = choose_model(
+        "speed", environ=environ, cost=lambda usage, provider, model: {"gpt-6-luna": 9999}.get(model)
+    )
     assert unknown.model == "gpt-6-luna", "a known price counts before an unknown one"
     assert "rank 1 for speed" in unknown.why and "500 tokens read and 200 written: 9,999 micro-dollars" in str(unknown)
 
@@ -62,7 +68,10 @@ def test_a_budget_is_never_passed_and_unknown_is_not_nothing():
     found = choose_model("reasoning", 10_000, environ=environ, cost=lambda usage, provider, model: cost.get(model))
     assert found.model == "claude-sonnet-5-5"
     assert ("anthropic/claude-opus-5-5", "24,000 micro-dollars a call, and the budget is 10,000") in found.passed
-    assert choose_model("reasoning", 0, environ=environ, cost=lambda usage, provider, model: cost.get(model)).model == "local"
+    assert (
+        choose_model("reasoning", 0, environ=environ, cost=lambda usage, provider, model: cost.get(model)).model
+        == "local"
+    )
     unpriced = choose_model("chat", 10**9, environ={"MISTRAL_API_KEY": "k"}, cost=free)
     assert unpriced.provider == "local"
     assert ("mistral/mistral-small-latest", "its price is unknown, and there is a budget") in unpriced.passed

@@ -56,7 +56,16 @@ def of(status: int | None, body: object, wire: str = "openai_chat", **headers: s
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_of_the_matrix(wire, status):
     kind, retryable = STATUSES[status]
-    for body in (PLAIN[wire], b"", b"not json", b"\xff\xfe{", b"<html><title>Bad gateway</title>", b"[]", b'"m"', b"[[[["):
+    for body in (
+        PLAIN[wire],
+        b"",
+        b"not json",
+        b"\xff\xfe{",
+        b"<html><title>Bad gateway</title>",
+        b"[]",
+        b'"m"',
+        b"[[[[",
+    ):
         found = of(status, body, wire, request_id="req_1")
         assert type(found) is kind and found.retryable is retryable
         assert (found.provider, found.status, found.request_id) == ("who", status, "req_1")
@@ -122,7 +131,8 @@ LONG = [
 def test_too_long_says_by_how_much(wire, status, body, over):
     found = of(status, body, wire)
     assert type(found) is e.ContextLengthError and found.retryable is False
-    assert f"{over} tokens too many" in str(found) if over else "too many" not in str(found)
+    assert f"({over} tokens too many" in str(found) if over else "too many" not in str(found)
+    assert not over or f"{found.needed - found.allowed:,}" == over
 
 
 def test_words_of_another_wire_do_not_count():
@@ -132,7 +142,9 @@ def test_words_of_another_wire_do_not_count():
 
 
 def test_codes_that_mean_more_than_their_status():
-    wrong = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "m", "details": [{"reason": "API_KEY_INVALID"}]}}
+    wrong = {
+        "error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "m", "details": [{"reason": "API_KEY_INVALID"}]}
+    }
     assert type(of(400, wrong, "gemini")) is e.AuthError
     body = {"error": {"code": "unsupported_parameter", "param": "temperature", "message": "m", "type": "x"}}
     assert type(of(400, body)) is e.UnsupportedParamError and "leave temperature out" in str(of(400, body))
@@ -146,7 +158,11 @@ def test_errors_under_http_200():
         ({"error": {"code": "502", "message": "m"}}, e.ServerError, 502),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}, e.OverloadedError, 529),
         ({"error": {"code": "invalid_api_key", "message": "m"}}, e.AuthError, 401),
-        ({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "m"}}}, e.ServerError, 500),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "m"}}},
+            e.ServerError,
+            500,
+        ),
         ({"error": "model crashed"}, e.ServerError, None),
     ]
     for body, kind, status in cases:
@@ -163,7 +179,11 @@ def test_html_under_502_is_named_and_not_shown_whole():
 
 
 def test_a_redirect_names_its_target_and_no_more():
-    for place in (f"https://elsewhere.example:8/v1?key={KEY}", f"https://me:{KEY}@elsewhere.example:8/v1", "http://[::1"):
+    for place in (
+        f"https://elsewhere.example:8/v1?key={KEY}",
+        f"https://me:{KEY}@elsewhere.example:8/v1",
+        "http://[::1",
+    ):
         found = of(307, b"", location=place)
         assert type(found) is e.ProtocolError and "planted" not in str(found) and "key=" not in str(found)
     assert "to elsewhere.example:8," in str(of(307, b"", location="https://elsewhere.example:8/v1?key=0"))
@@ -183,7 +203,15 @@ def test_deltas():
 
 def test_a_planted_key_appears_nowhere():
     escaped = json.dumps(KEY)[1:-1].replace("/", "\\/")
-    texts = [KEY, f"Incorrect API key: {KEY}", f"sk-{'a' * 40}", f"?key={KEY}", f"Bearer {KEY}", "AIza" + "b" * 35, escaped]
+    texts = [
+        KEY,
+        f"Incorrect API key: {KEY}",
+        f"sk-{'a' * 40}",
+        f"?key={KEY}",
+        f"Bearer {KEY}",
+        "AIza" + "b" * 35,
+        escaped,
+    ]
     for text in texts:
         body = {"error": {"message": text, "type": text, "code": text, "param": text}, "request_id": text}
         for status in (200, 400, 401, 429, 500):

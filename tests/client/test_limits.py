@@ -60,7 +60,9 @@ def test_rate_limits_of_both_kinds():
                  "anthropic-ratelimit-input-tokens-reset": "2026-11-22T10:00:05Z", "x-ratelimit-limit-": "1", "other": "2"}  # fmt: skip
     assert rate_limits(anthropic, NOW) == (RateLimit("input-tokens", 1000, 0, 5.0),)
     assert rate_limits(anthropic) == (RateLimit("input-tokens", 1000, 0, None),)
-    assert rate_limits({"x-ratelimit-limit-tokens": "many", "x-ratelimit-remaining-tokens": "-1"}) == (RateLimit("tokens"),)
+    assert rate_limits({"x-ratelimit-limit-tokens": "many", "x-ratelimit-remaining-tokens": "-1"}) == (
+        RateLimit("tokens"),
+    )
 
 
 def test_texts_without_keys():

@@ -132,7 +132,11 @@ def test_hosts_of_ollama(text, address):
 
 def test_a_planted_key_appears_in_no_report():
     environ = {name: KEY for row in providers() for name in row.env_key}
-    environ |= {"OPENAI_BASE_URL": f"https://me:{KEY}@h/v1", "OLLAMA_HOST": "http://far.example:1", "MISTRAL_API_KEY": KEY + " x"}
+    environ |= {
+        "OPENAI_BASE_URL": f"https://me:{KEY}@h/v1",
+        "OLLAMA_HOST": "http://far.example:1",
+        "MISTRAL_API_KEY": KEY + " x",
+    }
     rows = report(environ)
     assert KEY not in repr(rows)
     by_name = {row["name"]: row for row in rows}

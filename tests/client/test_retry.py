@@ -126,14 +126,16 @@ def test_the_budget_counts_right_in_threads():
 def test_what_may_be_billed_twice():
     yes = [e.FirstTokenTimeout("x"), e.IdleTimeout("x"), e.TruncatedError("x"), e.ConnectionFailedError("x", reason="reset"),
            e.ServerError("x", status=502), e.ServerError("x", status=504), e.ServerError("x", status=408)]  # fmt: skip
-    no = [e.ConnectTimeout("x"), e.ConnectionFailedError("x", reason="refused"), e.ServerError("x", status=500),
+    no = [e.ConnectTimeout("x"), e.ConnectionFailedError("x", reason="connect"), e.ServerError("x", status=500),
           e.RateLimitedError("x", status=429), e.OverloadedError("x", status=503)]  # fmt: skip
     assert all(map(maybe_billed, yes)) and not any(map(maybe_billed, no))
     _, record = run(script(yes[0], "answer"), Time())
     assert [attempt.maybe_billed for attempt in record] == [True, False]
 
 
-@pytest.mark.parametrize("wrong", [{"max_attempts": 0}, {"base": -1.0}, {"cap": float("nan")}, {"spread": float("inf")}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_attempts": 0}, {"base": -1.0}, {"cap": float("nan")}, {"spread": float("inf")}]
+)
 def test_rules_that_cannot_be_meant(wrong):
     with pytest.raises(ConfigError):
         Retry(**wrong)
@@ -141,7 +143,9 @@ def test_rules_that_cannot_be_meant(wrong):
 
 failures = st.one_of(
     st.builds(lambda wait: e.RateLimitedError("x", retry_after=wait), st.none() | st.floats(1e-3, 1e6)),
-    st.sampled_from([e.ServerError, e.OverloadedError, e.ConnectTimeout, e.BadRequestError]).map(lambda kind: kind("x")),
+    st.sampled_from([e.ServerError, e.OverloadedError, e.ConnectTimeout, e.BadRequestError]).map(
+        lambda kind: kind("x")
+    ),
 )
 
 

@@ -73,6 +73,7 @@ def test_one_that_works():
 BEFORE = [
     e.ConnectionFailedError("x"), e.FirstTokenTimeout("x"), e.RateLimitedError("x"), [e.ConnectionFailedError("x")],
     [BEGAN, e.ConnectionFailedError("x")], [BEGAN, LATE, BUSY], [BEGAN], [],
+    [BEGAN, e.StreamInterruptedError("x")], [e.TruncatedError("x")],
 ]  # fmt: skip
 
 
@@ -114,7 +115,9 @@ def test_who_shows_nothing_before_the_end_may_try_again():
 
 
 @pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("late", [e.ConnectionFailedError("x"), e.IdleTimeout("x"), e.TotalTimeout("x"), e.ProtocolError("x")])
+@pytest.mark.parametrize(
+    "late", [e.ConnectionFailedError("x"), e.IdleTimeout("x"), e.TotalTimeout("x"), e.ProtocolError("x")]
+)
 def test_what_breaks_after_the_end_is_no_failure(whole, late):
     world = World()
     got, error = read(stream([world.route("p", [HI, DONE, late])], world.policy, whole=whole))
@@ -249,7 +252,10 @@ def test_answers_that_come_whole():
 steps = st.sampled_from(
     [BEGAN, HI, YOU, DONE, LATE, BUSY, *(kind("x") for kind in (e.ServerError, e.ConnectionFailedError, e.IdleTimeout, e.ProtocolError))]
 )  # fmt: skip
-attempt = st.one_of(st.lists(steps, max_size=5), st.sampled_from([e.ServerError("x"), e.BadRequestError("x"), e.RateLimitedError("x", retry_after=5.0)]))
+attempt = st.one_of(
+    st.lists(steps, max_size=5),
+    st.sampled_from([e.ServerError("x"), e.BadRequestError("x"), e.RateLimitedError("x", retry_after=5.0)]),
+)
 
 
 @settings(derandomize=True, deadline=None, max_examples=120)
@@ -265,7 +271,9 @@ def test_laws_of_any_stream(attempts, total, whole, seed):
     got, error = read(stream(chain, policy, whole=whole, partial=lambda: "partial"))
     assert error is None or isinstance(error, e.ProviderError)
     assert world.now <= total
-    assert (error is None) == any(isinstance(delta, Done) for delta in got) or isinstance(error, e.StreamInterruptedError)
+    assert (error is None) == any(isinstance(delta, Done) for delta in got) or isinstance(
+        error, e.StreamInterruptedError
+    )
     assert not (whole and error is not None and got), "who waits for the whole sees all of it or nothing"
     assert sum(isinstance(delta, Began) for delta in got) <= 5
     streams = sum(not isinstance(step, BaseException) for step in (attempts[:3][: world.opened.count("p")] + attempts[3:][: world.opened.count("local")]))  # fmt: skip
