@@ -154,6 +154,11 @@ def read(connection: Connection) -> None:
     connection.server.requests.append(seen)
 
 
+def some(connection: Connection) -> None:
+    """Read whatever comes first."""
+    _more(connection, 1)
+
+
 def _more(connection: Connection, count: int) -> bytes:
     data = connection.sock.recv(count)
     if not data:

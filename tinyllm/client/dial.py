@@ -309,6 +309,7 @@ def secure(sock: socket.socket, host: str, context: Any, deadline: Deadline) -> 
 
     seconds = deadline.grant()
     try:
+        sock.getpeername()  # where nobody is there anymore, wrap_socket raises and leaves its socket open
         safe = context.wrap_socket(
             sock, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False
         )
@@ -332,7 +333,8 @@ def secure(sock: socket.socket, host: str, context: Any, deadline: Deadline) -> 
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         ask = "does this port speak TLS, or is it http:// there?"
         failed = ConnectionFailedError(f"{host}: no TLS ({why})", ask, reason="tls")
-        raise (failed if isinstance(error, ConnectionError | ssl.SSLEOFError) else final(failed)) from None
+        foreign = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+        raise (final(failed) if foreign else failed) from None
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,7 @@ from .dial import (
     in_our_words,
     port_of,
     proxy_for,
+    read_head,
     system_resolver,
     trust,
 )
