@@ -26,14 +26,12 @@ def test_rows_are_dated_and_sourced():
 
 
 def test_only_what_is_at_hand():
-    for use in use_cases():
+    for use in ("chat", "summarization", "speed", "embeddings"):
         for name in ("OPENAI_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY"):
-            environ = {name: "k"}
-            found = choose_model(use, environ=environ, cost=free) if use != "reasoning" else None
-            assert found is None or name in find(found.provider).auto
+            assert name in find(choose_model(use, environ={name: "k"}, cost=free).provider).auto
     assert choose_model("chat", environ={}, cost=free).provider == "local"
     with pytest.raises(
-        ConfigError, match="nothing at hand for embeddings: openai/text-embedding-3-small: OPENAI_API_KEY"
+        ConfigError, match=r"nothing at hand for embeddings: openai/text-embedding-3-small: OPENAI_API_KEY"
     ):
         choose_model("embeddings", environ={}, cost=free)
 
@@ -41,7 +39,7 @@ def test_only_what_is_at_hand():
 def test_local_only_means_this_machine():
     assert choose_model("embeddings", local_only=True, environ=KEYS, cost=free).provider == "ollama"
     assert choose_model("reasoning", local_only=True, environ=KEYS, cost=free).provider == "local"
-    with pytest.raises(ConfigError, match="not on this machine.*MiniLM"):
+    with pytest.raises(ConfigError, match=r"not on this machine.*MiniLM"):
         choose_model("embeddings", local_only=True, environ={"OLLAMA_HOST": "http://far.example"}, cost=free)
 
 
@@ -85,11 +83,20 @@ def test_the_shipped_prices_are_asked(recwarn):
 
 def test_a_broken_key_is_said_not_shown():
     found = choose_model("chat", environ={"OPENAI_API_KEY": "sk-pl anted"}, cost=free)
-    assert found.provider == "local" and "openai/gpt-6-sol: " in str(found) or "sk-pl" not in str(found)
-    assert "sk-pl" not in repr(found) and "a space" in repr(found)
+    assert found.provider == "local" and "a space" in str(found)
+    assert "sk-pl" not in f"{found}{found!r}"
 
 
-@pytest.mark.parametrize(("use", "budget", "words"), [("chats", None, '"chat"'), ("xyz", None, "one of"), ("chat", -1, "whole number"), ("chat", 0.5, "whole number"), ("chat", True, "whole number")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("use", "budget", "words"),
+    [
+        ("chats", None, '"chat"'),
+        ("xyz", None, "one of"),
+        ("chat", -1, "whole number"),
+        ("chat", 0.5, "whole number"),
+        ("chat", True, "whole number"),
+    ],
+)
 def test_what_cannot_be_meant(use, budget, words):
     with pytest.raises(ConfigError, match=words):
         choose_model(use, budget, environ={})

@@ -177,8 +177,9 @@ def classify(
     number = f" {status}" if status else ""
     if http and 300 <= http < 400:
         target = re.match(r"https?://([\w.\-]+(?::\d+)?)(?=[/?#]|\Z)", show(head.get("location", "")))
+        there = target[1] if target else "another address"
         return errors.ProtocolError(
-            f"{place} answered{number}: it sends us on to {target[1] if target else 'another address'}, and redirects are not followed",
+            f"{place} answered{number}: it sends us on to {there}, and redirects are not followed",
             "give the address itself: base_url=...",
             **facts,
         )
