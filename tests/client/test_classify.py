@@ -56,7 +56,16 @@ def of(status: int | None, body: object, wire: str = "openai_chat", **headers: s
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_of_the_matrix(wire, status):
     kind, retryable = STATUSES[status]
-    for body in (PLAIN[wire], b"", b"not json", b"\xff\xfe{", b"<html><title>Bad gateway</title>", b"[]", b'"m"', b"[[[["):
+    for body in (
+        PLAIN[wire],
+        b"",
+        b"not json",
+        b"\xff\xfe{",
+        b"<html><title>Bad gateway</title>",
+        b"[]",
+        b'"m"',
+        b"[[[[",
+    ):
         found = of(status, body, wire, request_id="req_1")
         assert type(found) is kind and found.retryable is retryable
         assert (found.provider, found.status, found.request_id) == ("who", status, "req_1")
@@ -73,14 +82,46 @@ SPENT = [
     ("openai_chat", {"error": {"type": "insufficient_quota", "code": "credit_balance_exhausted", "message": "m"}}),
     ("openai_chat", {"error": {"type": "insufficient_quota", "code": "insufficient_quota", "message": "m"}}),
     ("openai_responses", {"error": {"type": "x", "code": "project_spend_limit_exceeded", "message": "m"}}),
-    ("anthropic", {"type": "error", "error": {"type": "rate_limit_error", "message": "m",
-                                              "details": {"error_code": "enforced_spend_limit_reached"}}}),
-    ("gemini", {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m", "details": [
-        {"@type": "x/QuotaFailure", "violations": [{"quotaId": "PerMinute"}, {"quotaId": "GenerateRequestsPerDayPerProject"}]},
-        {"@type": "x/RetryInfo", "retryDelay": "7200s"}]}}),
-    ("gemini", {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "m", "details": [
-        {"violations": [{"quotaId": "GenerateRequestsPerMinute", "quotaValue": "0"}]}]}}),
-]  # fmt: skip
+    (
+        "anthropic",
+        {
+            "type": "error",
+            "error": {
+                "type": "rate_limit_error",
+                "message": "m",
+                "details": {"error_code": "enforced_spend_limit_reached"},
+            },
+        },
+    ),
+    (
+        "gemini",
+        {
+            "error": {
+                "code": 429,
+                "status": "RESOURCE_EXHAUSTED",
+                "message": "m",
+                "details": [
+                    {
+                        "@type": "x/QuotaFailure",
+                        "violations": [{"quotaId": "PerMinute"}, {"quotaId": "GenerateRequestsPerDayPerProject"}],
+                    },
+                    {"@type": "x/RetryInfo", "retryDelay": "7200s"},
+                ],
+            }
+        },
+    ),
+    (
+        "gemini",
+        {
+            "error": {
+                "code": 429,
+                "status": "RESOURCE_EXHAUSTED",
+                "message": "m",
+                "details": [{"violations": [{"quotaId": "GenerateRequestsPerMinute", "quotaValue": "0"}]}],
+            }
+        },
+    ),
+]
 
 
 @pytest.mark.parametrize(("wire", "body"), SPENT)
@@ -93,36 +134,107 @@ def test_the_third_kind_of_429_is_not_decided_by_words():
     for words in ("You exceeded your current quota, check your billing", "daily limit, spend limit", "tokens per day"):
         found = of(429, {"error": {"message": words, "type": "tokens", "code": "rate_limit_exceeded"}}, retry_after="7")
         assert type(found) is e.RateLimitedError and found.retryable and found.retry_after == 7
-    minute = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [
-        {"violations": [{"quotaId": "GenerateRequestsPerMinutePerProject", "quotaValue": "10"}]}, {"retryDelay": "45.5s"}]}}  # fmt: skip
+    minute = {
+        "error": {
+            "code": 429,
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [
+                {"violations": [{"quotaId": "GenerateRequestsPerMinutePerProject", "quotaValue": "10"}]},
+                {"retryDelay": "45.5s"},
+            ],
+        }
+    }
     found = of(429, minute, "gemini")
     assert type(found) is e.RateLimitedError and found.retry_after == 45.5
 
 
+WINDOW = "This model's maximum context length is {} tokens. "
+TOO_LARGE = "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"
+TOO_LONG = "prompt is too long: 208310 tokens > 200000 maximum"
 LONG = [
     ("openai_chat", 400, {"error": {"message": "long", "code": "context_length_exceeded"}}, ""),
     ("openai_responses", 400, {"error": {"message": "long", "code": "context_length_exceeded"}}, ""),
-    ("openai_chat", 400, {"error": {"code": "context_length_exceeded", "message":
-        "This model's maximum context length is 8192 tokens. However, your messages resulted in 8,977 tokens."}}, "785"),
-    ("openai_chat", 400, {"object": "error", "type": "BadRequestError", "code": 400, "message":
-        "This model's maximum context length is 16384 tokens. However, you requested 122946 tokens (112946 in"}, "106,562"),
-    ("openai_chat", 500, {"error": {"code": 500, "message": "m", "type": "exceed_context_size_error",
-                                    "n_prompt_tokens": 1407, "n_ctx": 256}}, "1,151"),
-    ("openai_chat", 400, {"message": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"}, "7,232"),
-    ("anthropic", 400, {"error": {"type": "invalid_request_error", "message": "prompt is too long: 208310 tokens > 200000 maximum"}}, "8,310"),
-    ("anthropic", 400, {"error": {"type": "invalid_request_error", "message":
-        "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease"}}, "42,959"),
-    ("gemini", 400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message":
-        "The input token count (317740) exceeds the maximum number of tokens allowed (131072)."}}, "186,668"),
+    (
+        "openai_chat",
+        400,
+        {
+            "error": {
+                "code": "context_length_exceeded",
+                "message": WINDOW.format("8192") + "However, your messages resulted in 8,977 tokens.",
+            }
+        },
+        "785",
+    ),
+    (
+        "openai_chat",
+        400,
+        {
+            "object": "error",
+            "type": "BadRequestError",
+            "code": 400,
+            "message": WINDOW.format("16384") + "However, you requested 122946 tokens (112946 in",
+        },
+        "106,562",
+    ),
+    (
+        "openai_chat",
+        500,
+        {
+            "error": {
+                "code": 500,
+                "message": "m",
+                "type": "exceed_context_size_error",
+                "n_prompt_tokens": 1407,
+                "n_ctx": 256,
+            }
+        },
+        "1,151",
+    ),
+    (
+        "openai_chat",
+        400,
+        {"message": TOO_LARGE},
+        "7,232",
+    ),
+    (
+        "anthropic",
+        400,
+        {"error": {"type": "invalid_request_error", "message": TOO_LONG}},
+        "8,310",
+    ),
+    (
+        "anthropic",
+        400,
+        {
+            "error": {
+                "type": "invalid_request_error",
+                "message": "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease",
+            }
+        },
+        "42,959",
+    ),
+    (
+        "gemini",
+        400,
+        {
+            "error": {
+                "code": 400,
+                "status": "INVALID_ARGUMENT",
+                "message": "The input token count (317740) exceeds the maximum number of tokens allowed (131072).",
+            }
+        },
+        "186,668",
+    ),
     ("ollama", 400, {"error": "the input length exceeds the context length"}, ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("wire", "status", "body", "over"), LONG)
 def test_too_long_says_by_how_much(wire, status, body, over):
     found = of(status, body, wire)
     assert type(found) is e.ContextLengthError and found.retryable is False
-    assert f"{over} tokens too many" in str(found) if over else "too many" not in str(found)
+    assert f"({over} tokens too many" in str(found) if over else "too many" not in str(found)
+    assert not over or f"{found.needed - found.allowed:,}" == over
 
 
 def test_words_of_another_wire_do_not_count():
@@ -132,7 +244,9 @@ def test_words_of_another_wire_do_not_count():
 
 
 def test_codes_that_mean_more_than_their_status():
-    wrong = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "m", "details": [{"reason": "API_KEY_INVALID"}]}}
+    wrong = {
+        "error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "m", "details": [{"reason": "API_KEY_INVALID"}]}
+    }
     assert type(of(400, wrong, "gemini")) is e.AuthError
     body = {"error": {"code": "unsupported_parameter", "param": "temperature", "message": "m", "type": "x"}}
     assert type(of(400, body)) is e.UnsupportedParamError and "leave temperature out" in str(of(400, body))
@@ -146,7 +260,11 @@ def test_errors_under_http_200():
         ({"error": {"code": "502", "message": "m"}}, e.ServerError, 502),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}, e.OverloadedError, 529),
         ({"error": {"code": "invalid_api_key", "message": "m"}}, e.AuthError, 401),
-        ({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "m"}}}, e.ServerError, 500),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "m"}}},
+            e.ServerError,
+            500,
+        ),
         ({"error": "model crashed"}, e.ServerError, None),
     ]
     for body, kind, status in cases:
@@ -163,7 +281,11 @@ def test_html_under_502_is_named_and_not_shown_whole():
 
 
 def test_a_redirect_names_its_target_and_no_more():
-    for place in (f"https://elsewhere.example:8/v1?key={KEY}", f"https://me:{KEY}@elsewhere.example:8/v1", "http://[::1"):
+    for place in (
+        f"https://elsewhere.example:8/v1?key={KEY}",
+        f"https://me:{KEY}@elsewhere.example:8/v1",
+        "http://[::1",
+    ):
         found = of(307, b"", location=place)
         assert type(found) is e.ProtocolError and "planted" not in str(found) and "key=" not in str(found)
     assert "to elsewhere.example:8," in str(of(307, b"", location="https://elsewhere.example:8/v1?key=0"))
@@ -183,7 +305,15 @@ def test_deltas():
 
 def test_a_planted_key_appears_nowhere():
     escaped = json.dumps(KEY)[1:-1].replace("/", "\\/")
-    texts = [KEY, f"Incorrect API key: {KEY}", f"sk-{'a' * 40}", f"?key={KEY}", f"Bearer {KEY}", "AIza" + "b" * 35, escaped]
+    texts = [
+        KEY,
+        f"Incorrect API key: {KEY}",
+        f"sk-{'a' * 40}",
+        f"?key={KEY}",
+        f"Bearer {KEY}",
+        "AIza" + "b" * 35,
+        escaped,
+    ]
     for text in texts:
         body = {"error": {"message": text, "type": text, "code": text, "param": text}, "request_id": text}
         for status in (200, 400, 401, 429, 500):
@@ -202,10 +332,16 @@ def test_nothing_that_drives_a_terminal():
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["error", "message", "code", "type", "status", "details", "response", "violations"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["error", "message", "code", "type", "status", "details", "response", "violations"]),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @settings(derandomize=True, deadline=None, max_examples=80)

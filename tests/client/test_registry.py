@@ -61,7 +61,7 @@ def test_ollama_when_its_host_is_set():
 def test_nearest_name_is_offered():
     with pytest.raises(ConfigError, match='Try: "anthropic"'):
         find("antropic")
-    with pytest.raises(ConfigError, match='TINYLLM_PROVIDER: there is no provider "opnai". Try: "openai"'):
+    with pytest.raises(ConfigError, match=r'TINYLLM_PROVIDER: there is no provider "opnai". Try: "openai"'):
         resolve(environ={"TINYLLM_PROVIDER": "opnai"})
     with pytest.raises(ConfigError, match="one of anthropic"):
         find("zzz")
@@ -101,7 +101,7 @@ def test_what_the_environment_adds_and_what_is_asked_for_counts_most():
 
 
 def test_keys_that_are_none():
-    with pytest.raises(AuthError, match="openai: no key. Try: set OPENAI_API_KEY") as caught:
+    with pytest.raises(AuthError, match=r"openai: no key. Try: set OPENAI_API_KEY") as caught:
         resolve("openai", environ={})
     assert caught.value.status is None
     for bad in ("sk-pl anted", "sk-plänted", "sk-pl\nanted"):
@@ -112,9 +112,20 @@ def test_keys_that_are_none():
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "ftp://h", "https://", "https://me:hunter2@h/v1", "https://h/v1?key=hunter2", "http://h:99999", "http://h:x",
-     "https://h/\nX: y", "api.openai.com/v1", "http://[::1", "https://h\u00e4.example"],
-)  # fmt: skip
+    [
+        "",
+        "ftp://h",
+        "https://",
+        "https://me:hunter2@h/v1",
+        "https://h/v1?key=hunter2",
+        "http://h:99999",
+        "http://h:x",
+        "https://h/\nX: y",
+        "api.openai.com/v1",
+        "http://[::1",
+        "https://h\u00e4.example",
+    ],
+)
 def test_addresses_that_are_none(bad):
     with pytest.raises(ConfigError) as caught:
         address_of(bad)
@@ -123,16 +134,26 @@ def test_addresses_that_are_none(bad):
 
 @pytest.mark.parametrize(
     ("text", "address"),
-    [(":56789", "http://127.0.0.1:56789"), ("1.2.3.4", "http://1.2.3.4:11434"), ("example.com/path/", "http://example.com:11434/path"),
-     ("https://example.com", "https://example.com"), ("[::1]:80", "http://[::1]:80"), ("http://h", "http://h")],
-)  # fmt: skip
+    [
+        (":56789", "http://127.0.0.1:56789"),
+        ("1.2.3.4", "http://1.2.3.4:11434"),
+        ("example.com/path/", "http://example.com:11434/path"),
+        ("https://example.com", "https://example.com"),
+        ("[::1]:80", "http://[::1]:80"),
+        ("http://h", "http://h"),
+    ],
+)
 def test_hosts_of_ollama(text, address):
     assert address_of(text, 11434) == address
 
 
 def test_a_planted_key_appears_in_no_report():
     environ = {name: KEY for row in providers() for name in row.env_key}
-    environ |= {"OPENAI_BASE_URL": f"https://me:{KEY}@h/v1", "OLLAMA_HOST": "http://far.example:1", "MISTRAL_API_KEY": KEY + " x"}
+    environ |= {
+        "OPENAI_BASE_URL": f"https://me:{KEY}@h/v1",
+        "OLLAMA_HOST": "http://far.example:1",
+        "MISTRAL_API_KEY": KEY + " x",
+    }
     rows = report(environ)
     assert KEY not in repr(rows)
     by_name = {row["name"]: row for row in rows}

@@ -46,9 +46,14 @@ def run(attempt, time: Time, retry: Retry | None = None, *, chance: float = 1.0,
     found = None
     try:
         found = retrying(
-            attempt, retry or Retry(), remaining=time.remaining, sleep=time.sleep, random=lambda: chance,
-            record=record.append, **more,
-        )  # fmt: skip
+            attempt,
+            retry or Retry(),
+            remaining=time.remaining,
+            sleep=time.sleep,
+            random=lambda: chance,
+            record=record.append,
+            **more,
+        )
     except e.ProviderError as error:
         found = error
     return found, record
@@ -70,10 +75,21 @@ def test_it_returns_what_works():
 
 @pytest.mark.parametrize(
     "kind",
-    [e.BadRequestError, e.AuthError, e.PermissionRefusedError, e.NotFoundError, e.ContextLengthError,
-     e.QuotaExhaustedError, e.ContentFilteredError, e.TotalTimeout, e.CanceledError, e.BudgetExceededError,
-     e.ProtocolError, e.StreamInterruptedError],
-)  # fmt: skip
+    [
+        e.BadRequestError,
+        e.AuthError,
+        e.PermissionRefusedError,
+        e.NotFoundError,
+        e.ContextLengthError,
+        e.QuotaExhaustedError,
+        e.ContentFilteredError,
+        e.TotalTimeout,
+        e.CanceledError,
+        e.BudgetExceededError,
+        e.ProtocolError,
+        e.StreamInterruptedError,
+    ],
+)
 def test_never_retried(kind):
     time = Time()
     found, record = run(script(kind("no")), time)
@@ -124,16 +140,30 @@ def test_the_budget_counts_right_in_threads():
 
 
 def test_what_may_be_billed_twice():
-    yes = [e.FirstTokenTimeout("x"), e.IdleTimeout("x"), e.TruncatedError("x"), e.ConnectionFailedError("x", reason="reset"),
-           e.ServerError("x", status=502), e.ServerError("x", status=504), e.ServerError("x", status=408)]  # fmt: skip
-    no = [e.ConnectTimeout("x"), e.ConnectionFailedError("x", reason="refused"), e.ServerError("x", status=500),
-          e.RateLimitedError("x", status=429), e.OverloadedError("x", status=503)]  # fmt: skip
+    yes = [
+        e.FirstTokenTimeout("x"),
+        e.IdleTimeout("x"),
+        e.TruncatedError("x"),
+        e.ConnectionFailedError("x", reason="reset"),
+        e.ServerError("x", status=502),
+        e.ServerError("x", status=504),
+        e.ServerError("x", status=408),
+    ]
+    no = [
+        e.ConnectTimeout("x"),
+        e.ConnectionFailedError("x", reason="connect"),
+        e.ServerError("x", status=500),
+        e.RateLimitedError("x", status=429),
+        e.OverloadedError("x", status=503),
+    ]
     assert all(map(maybe_billed, yes)) and not any(map(maybe_billed, no))
     _, record = run(script(yes[0], "answer"), Time())
     assert [attempt.maybe_billed for attempt in record] == [True, False]
 
 
-@pytest.mark.parametrize("wrong", [{"max_attempts": 0}, {"base": -1.0}, {"cap": float("nan")}, {"spread": float("inf")}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_attempts": 0}, {"base": -1.0}, {"cap": float("nan")}, {"spread": float("inf")}]
+)
 def test_rules_that_cannot_be_meant(wrong):
     with pytest.raises(ConfigError):
         Retry(**wrong)
@@ -141,7 +171,9 @@ def test_rules_that_cannot_be_meant(wrong):
 
 failures = st.one_of(
     st.builds(lambda wait: e.RateLimitedError("x", retry_after=wait), st.none() | st.floats(1e-3, 1e6)),
-    st.sampled_from([e.ServerError, e.OverloadedError, e.ConnectTimeout, e.BadRequestError]).map(lambda kind: kind("x")),
+    st.sampled_from([e.ServerError, e.OverloadedError, e.ConnectTimeout, e.BadRequestError]).map(
+        lambda kind: kind("x")
+    ),
 )
 
 
@@ -152,9 +184,13 @@ def test_waiting_never_passes_the_total(steps, total, attempts, seed):
     record = []
     try:
         retrying(
-            script(*steps, "answer"), Retry(max_attempts=attempts), remaining=time.remaining, sleep=time.sleep,
-            random=chance.random, record=record.append,
-        )  # fmt: skip
+            script(*steps, "answer"),
+            Retry(max_attempts=attempts),
+            remaining=time.remaining,
+            sleep=time.sleep,
+            random=chance.random,
+            record=record.append,
+        )
     except e.ProviderError as error:
         assert record[-1].error is error and record[-1].stopped
     assert time.now <= total and len(record) <= min(attempts, len(steps) + 1)

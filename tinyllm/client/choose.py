@@ -142,7 +142,9 @@ def _behind(rank: int, price: int, other_rank: int, other_unknown: bool, other_p
         return f"rank {other_rank}"
     if other_unknown:
         return "as good, and its price is unknown"
-    return f"as good, at {other_price:,} micro-dollars" if other_price != price else "as good, and further down the file"
+    return (
+        f"as good, at {other_price:,} micro-dollars" if other_price != price else "as good, and further down the file"
+    )
 
 
 def _hint(use_case: str, local_only: bool) -> str:

@@ -177,8 +177,9 @@ def classify(
     number = f" {status}" if status else ""
     if http and 300 <= http < 400:
         target = re.match(r"https?://([\w.\-]+(?::\d+)?)(?=[/?#]|\Z)", show(head.get("location", "")))
+        there = target[1] if target else "another address"
         return errors.ProtocolError(
-            f"{place} answered{number}: it sends us on to {target[1] if target else 'another address'}, and redirects are not followed",
+            f"{place} answered{number}: it sends us on to {there}, and redirects are not followed",
             "give the address itself: base_url=...",
             **facts,
         )
@@ -188,13 +189,13 @@ def classify(
             ask = "is there a proxy or a login page between? look at base_url"
             return errors.ProtocolError(f"{place} answered{number} with {message}", ask, **facts)
     line = f"{place} answered{number}: {message or 'without a word'}"
-    too_long = _context(spec.wire, meant, said)
-    if too_long is not None:
-        over = f" ({too_long})" if too_long else ""
-        facts["retryable"] = False
-        return errors.ContextLengthError(
-            f"{line}{over}", "shorten it: tinyllm's fit_messages cuts the oldest turns", **facts
-        )
+    found = _context(spec.wire, meant, said)
+    if found is not None:
+        needed, allowed = found
+        if needed is not None and allowed is not None:
+            line += f" ({needed - allowed:,} tokens too many: {needed:,} where {allowed:,} fit)"
+        facts |= {"retryable": False, "needed": needed, "allowed": allowed}
+        return errors.ContextLengthError(line, "shorten it: fit_messages leaves the oldest turns out", **facts)
     kind, hint = _kind(meant, said)
     return kind(line, hint, **facts)
 
@@ -268,22 +269,21 @@ _KINDS: dict[int, tuple[type[ProviderError], str | None]] = {
 }
 
 
-def _context(wire: str, status: int | None, said: Said) -> str | None:
-    """Say by how much a text is too long; "" if nobody counted, None if that is not what is wrong."""
+def _context(wire: str, status: int | None, said: Said) -> tuple[int | None, int | None] | None:
+    """Return the tokens that were asked for and those that fit, as far as they were counted; None: not too long."""
     if status in (401, 402, 403, 404, 429, 529):
         return None
+    found = None
     for words, pattern in _patterns(wire):
         match = pattern.search(said.message[:2000]) if pattern else None
-        if match is None and not words & set(said.words):
-            continue
-        found = match.groupdict() if match else {}
-        asked, limit = _count(found.get("asked")) or said.asked, _count(found.get("limit")) or said.limit
-        if asked is not None and limit is not None:
-            asked += _count(found.get("more")) or 0
-            return f"{asked - limit:,} tokens too many: {asked:,} where {limit:,} fit"
-        if match or not any(p and p.search(said.message[:2000]) for _, p in _patterns(wire)):
-            return ""
-    return None
+        if match:
+            numbers = match.groupdict()
+            asked, more = _count(numbers.get("asked")), _count(numbers.get("more")) or 0
+            limit = _count(numbers.get("limit"))
+            return (said.asked if asked is None else asked + more), (said.limit if limit is None else limit)
+        if words & set(said.words):
+            found = (said.asked, said.limit)
+    return found
 
 
 def _request_id(head: Mapping[str, str], said: Said, show: Any) -> str | None:

@@ -251,7 +251,7 @@ def look_up(host: str, port: int, deadline: Deadline, resolver: Resolver) -> Seq
         raise found
     if isinstance(found, Exception) or not found:
         why = getattr(found, "strerror", None) or found or "no address"
-        error = ConnectionFailedError(f"{host}: no such host ({why})", "is the address spelled right?")
+        error = ConnectionFailedError(f"{host}: no such host ({why})", "is the address spelled right?", reason="dns")
         raise error if getattr(found, "errno", None) == socket.EAI_AGAIN else final(error)
     return found
 
@@ -280,7 +280,7 @@ def connect(addresses: Sequence[tuple[int, Any]], name: str, deadline: Deadline)
     if isinstance(failed, TimeoutError):
         raise deadline.expired()
     why = failed.strerror if failed and failed.strerror else "no address"
-    raise ConnectionFailedError(f"{name}: {why}", "is the server running there?") from failed
+    raise ConnectionFailedError(f"{name}: {why}", "is the server running there?", reason="connect") from failed
 
 
 def tunnel(sock: socket.socket, target: Target, proxy: SplitResult, deadline: Deadline) -> None:
@@ -331,7 +331,8 @@ def secure(sock: socket.socket, host: str, context: Any, deadline: Deadline) -> 
     except (OSError, ValueError) as error:
         deadline.grant()
         why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
-        failed = ConnectionFailedError(f"{host}: no TLS ({why})", "does this port speak TLS, or is it http:// there?")
+        ask = "does this port speak TLS, or is it http:// there?"
+        failed = ConnectionFailedError(f"{host}: no TLS ({why})", ask, reason="tls")
         foreign = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
         raise (final(failed) if foreign else failed) from None
 
@@ -396,6 +397,6 @@ def in_our_words(host: str, line: Line) -> Iterator[None]:
 
 
 def final(error: ConnectionFailedError) -> ConnectionFailedError:
-    """Mark an error that the same request would only meet again."""
-    error.retryable = False
+    """Mark an error that the same request would only meet again, and that came before it was sent."""
+    error.retryable, error.reason = False, error.reason or "connect"
     return error

@@ -19,7 +19,7 @@ from ..errors import ConfigError
 from .errors import ConnectionFailedError, FirstTokenTimeout, IdleTimeout, ProviderError, StreamInterruptedError
 
 Got = TypeVar("Got")
-NEVER_SENT = frozenset({"refused", "dns", "certificate", "tls", "proxy", "connect", "unreachable"})
+NEVER_SENT = frozenset({"dns", "connect", "tls"})  # how far a failed connection had come, as dial.py says
 LOST = frozenset({408, 502, 504})  # somebody between us and the model gave up; the model may have gone on
 
 
@@ -120,7 +120,7 @@ def maybe_billed(error: ProviderError) -> bool:
     """Say whether the provider may have charged for a failed attempt: the request went out, the answer got lost.
 
     Example:
-        >>> maybe_billed(FirstTokenTimeout("silence")), maybe_billed(ConnectionFailedError("no", reason="refused"))
+        >>> maybe_billed(FirstTokenTimeout("silence")), maybe_billed(ConnectionFailedError("no", reason="dns"))
         (True, False)
     """
     if isinstance(error, ConnectionFailedError):

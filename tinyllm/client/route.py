@@ -200,6 +200,8 @@ def _begin(route: Route, whole: bool) -> tuple[Route, list[Delta], Iterator[Delt
     except ProviderError as error:
         _close(rest)
         if not (done and isinstance(error, AFTER_THE_END)):
+            if isinstance(error, StreamInterruptedError):
+                error.retryable = True  # it broke off, and nobody has seen any of it
             raise
     except BaseException:
         _close(rest)
