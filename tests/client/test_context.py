@@ -1,4 +1,4 @@
-"""Fitting a conversation: never above the budget, never a result without its call, never without what was asked last."""
+"""Fitting a conversation: never above the budget, no result without its call, never without what was asked last."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def orphans(messages):
 @given(conversations(), st.integers(0, 400), st.sampled_from([LETTERS, ESTIMATE]), st.booleans())
 def test_what_fits(talk, window, counter, summed):
     summarize = (lambda gone: "-" * (10 * len(gone))) if summed else None
-    arguments = dict(max_tokens=20, counter=counter, reserve=5, summarize=summarize, summary_tokens=30)
+    arguments = {"max_tokens": 20, "counter": counter, "reserve": 5, "summarize": summarize, "summary_tokens": 30}
     try:
         fitted = fit_messages(talk, window, **arguments)
     except ContextLengthError as problem:

@@ -211,7 +211,9 @@ def _record(kind: type, where: str, within: tuple[Any, ...]) -> dict[str, Any]:
             properties[name].setdefault("description", about[name])
         if name in defaults:
             _add_default(properties[name], defaults[name])
-        if name not in optional:
+        # the words of the hint itself count: with annotations as texts, the class has not read them
+        spoken = typing.get_origin(hint)
+        if spoken is typing.Required or (name not in optional and spoken is not typing.NotRequired):
             required.append(name)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
