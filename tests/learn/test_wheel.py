@@ -34,6 +34,9 @@ def test_an_installed_course_is_whole(tmp_path):
             assert f"tinyllm_lessons/{path.relative_to(source / 'lessons').as_posix()}" in names
     assert {"tinyllm/py.typed", "tinyllm/tokenizer/unicode16.txt"} <= names
     assert {f"tinyllm/rag/evaluate/toy/{name}" for name in ("documents.jsonl", "queries.json")} <= names
+    assert {path.name for path in (ROOT / "tinyllm" / "client" / "data").iterdir()} <= {
+        name.removeprefix("tinyllm/client/data/") for name in names
+    }
     shown = subprocess.run(
         [sys.executable, "-m", "tinyllm", "learn", "show", "00"], cwd=tmp_path, capture_output=True, text=True,
         env={"PYTHONPATH": str(site), "PATH": "", "PYTHONUTF8": "1"}, check=True,

@@ -34,13 +34,13 @@ class ProviderError(TinyLLMError):
         code: the provider's own word for it.
         request_id: for its support.
         body: of the reply, without secrets, at most 4 KiB.
-
-    Attributes:
-        retryable: whether the same request may succeed later.
+        retry_after: seconds that the provider wants us to wait; None if it did not say.
+        retryable: whether the same request may succeed later; None: what is usual for this class.
     """
 
     code = "E-PROVIDER"
     retryable = False
+    partial: Any = None  # what had come of an answer that broke off
 
     def __init__(
         self,
@@ -52,10 +52,14 @@ class ProviderError(TinyLLMError):
         reason: str | None = None,
         request_id: str | None = None,
         body: str = "",
+        retry_after: float | None = None,
+        retryable: bool | None = None,
     ) -> None:
         super().__init__(message, hint)
         self.provider, self.status, self.reason, self.request_id = provider, status, reason, request_id
-        self.body = body[:LONGEST_BODY]
+        self.body, self.retry_after = body[:LONGEST_BODY], retry_after
+        if retryable is not None:
+            self.retryable = retryable
 
 
 class AuthError(ProviderError):
@@ -121,12 +125,6 @@ class RateLimitedError(ProviderError):
 
     code = "E-RATE"
     retryable = True
-
-    def __init__(
-        self, message: str, hint: str | None = None, *, retry_after: float | None = None, **facts: Any
-    ) -> None:
-        super().__init__(message, hint, **facts)
-        self.retry_after = retry_after
 
 
 class QuotaExhaustedError(ProviderError):
@@ -228,7 +226,7 @@ class AllFailedError(ProviderError):
     code = "E-ALL-FAILED"
 
     def __init__(
-        self, message: str, hint: str | None = None, *, attempts: Sequence[ProviderError] = (), **facts: Any
+        self, message: str, hint: str | None = None, *, attempts: Sequence[TinyLLMError] = (), **facts: Any
     ) -> None:
         super().__init__(message, hint, **facts)
         self.attempts = tuple(attempts)

@@ -263,7 +263,7 @@ class ToolDone:
 
 @dataclass(frozen=True, slots=True)
 class EchoDelta:
-    """What the provider wants back with this turn: kept in ``Message.echo`` under ``key``; lists are joined."""
+    """What the provider wants back with this turn: kept in ``Message.echo`` by its key; lists are joined, and texts."""
 
     key: str
     value: Any
@@ -354,8 +354,8 @@ class Completion:
 
     @property
     def incomplete(self) -> bool:
-        """Whether the end never came, or a call was cut off."""
-        return self.finish == "truncated" or bool(self.partial)
+        """Whether the end never came, the provider failed on the way, or a call was cut off."""
+        return self.finish in ("truncated", "error") or bool(self.partial)
 
     def message(self) -> Message:
         """Return it as the assistant's turn of the conversation.
