@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from tinyllm.client.batch import Limiter, Outcome, batch
 from tinyllm.client.cost import Budget
-from tinyllm.client.errors import BadRequestError, BudgetExceededError, RateLimitedError, ServerError, TotalTimeout
+from tinyllm.client.errors import (
+    BadRequestError,
+    BudgetExceededError,
+    ConnectionFailedError,
+    RateLimitedError,
+    ServerError,
+    TotalTimeout,
+)
+from tinyllm.client.limits import RateLimit, rate_limits
 from tinyllm.errors import ConfigError
 
 
@@ -93,7 +101,14 @@ def test_one_budget_for_all():
 
 
 @pytest.mark.parametrize(
-    ("problem", "spent"), [(BadRequestError("no", status=400), 0), (ServerError("?", status=500), 30), (OSError(), 30)]
+    ("problem", "spent"),
+    [
+        (BadRequestError("no", status=400), 0),
+        (ServerError("?", status=500), 30),
+        (OSError(), 30),
+        (ConnectionFailedError("?", reason="dns"), 0),
+        (ConnectionFailedError("?"), 30),
+    ],
 )
 def test_what_may_be_on_the_bill_is_booked(problem, spent):
     def run(_):
@@ -143,24 +158,43 @@ def test_a_limiter_keeps_to_its_rates(requests, tokens, asked):
             assert before + min(sent[j][1], tokens) <= tokens + tokens / 60 * seconds + 1e-3
 
 
-def limit(what, most, remaining, reset):
-    return SimpleNamespace(what=what, limit=most, remaining=remaining, reset=reset)
-
-
 def test_a_limiter_learns():
     clock = Clock()
     limiter = Limiter(clock=clock, sleep=clock.sleep)
     assert all(limiter.acquire() for _ in range(1000)) and clock.now == 0.0  # nothing is known yet
-    limiter.learn([limit("requests", 100, 2, 49.0), limit("tokens", None, None, None)])
+    limiter.learn([RateLimit("requests", 100, 2, 49.0), RateLimit("tokens", None, None, None)])
     assert limiter.acquire() and limiter.acquire() and clock.now == 0.0
     assert limiter.acquire() and clock.now == pytest.approx(0.5)  # 98 are back in 49 seconds
-    limiter.learn([limit("requests", 100, 90, 5.0)])  # the provider has not seen all of ours yet
+    limiter.learn([RateLimit("requests", 100, 90, 5.0)])  # the provider has not seen all of ours yet
     assert limiter.acquire() and clock.now == pytest.approx(1.0)
-    limiter.learn([limit("tokens", 1000, 0, 10.0)])
+    limiter.learn([RateLimit("tokens", 1000, 0, 10.0)])
     assert limiter.acquire(tokens=500) and clock.now == pytest.approx(6.0)
-    limiter.learn([limit("images", None, 0, 20.0)])
+    limiter.learn([RateLimit("images", None, 0, 20.0)])
     assert not limiter.acquire(until=25.0) and clock.now == pytest.approx(6.0)
     assert limiter.acquire(until=27.0) and clock.now == pytest.approx(26.0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {
+            "x-ratelimit-limit-requests": "60",
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "1m0s",
+        },
+        {
+            "anthropic-ratelimit-requests-limit": "60",
+            "anthropic-ratelimit-requests-remaining": "0",
+            "anthropic-ratelimit-requests-reset": "2026-11-21T09:01:00Z",
+            "date": "Sat, 21 Nov 2026 09:00:00 GMT",
+        },
+    ],
+)
+def test_a_limiter_learns_from_headers(headers):
+    clock = Clock()
+    limiter = Limiter(clock=clock, sleep=clock.sleep)
+    limiter.learn(rate_limits(headers))
+    assert limiter.acquire() and clock.now == pytest.approx(1.0)  # sixty a minute
 
 
 def test_who_is_told_to_come_back_later_stops_all():

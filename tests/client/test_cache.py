@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyllm.client.cache import ROW, FileCache, MemoryCache, key_of, sampled
-from tinyllm.client.types import Completion, HttpRequest, ToolCall, Usage
+from tinyllm.client.types import Call, Completion, HttpRequest, Message, Secret, Spec, Tool, ToolCall, Usage
 from tinyllm.errors import ConfigError
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0, "max_tokens": 8}
@@ -68,6 +70,34 @@ def test_secrets_and_streaming_do_not_count():
         assert key_of(request(BODY, url), "w") == plain, url
     streamed = request(BODY, "https://x/v1/models/m:streamGenerateContent?alt=sse")
     assert key_of(streamed, "g") == key_of(request(BODY, "https://x/v1/models/m:generateContent"), "g")
+
+
+@pytest.mark.parametrize("wire", ["openai_chat", "openai_responses", "anthropic", "gemini", "ollama"])
+def test_with_what_the_adapters_send(wire):
+    adapter = importlib.import_module(f"tinyllm.client.providers.{wire}")
+    spec = Spec("p", wire, "https://x", key=Secret("planted"), api_version={"anthropic": "2023-06-01"}.get(wire))
+    call = Call((Message("user", "Hi"),), "m", max_tokens=8)
+    changes = [
+        {"messages": (Message("user", "Ho"),)},
+        {"model": "n"},
+        {"max_tokens": 9},
+        {"temperature": 0.5},
+        {"top_p": 0.5},
+        {"stop": ("x",)} if wire != "openai_responses" else {"extra": {"metadata": {"a": "b"}}},
+        {"tools": (Tool("f"),)},
+        {"tools": (Tool("f"),), "tool_choice": "required"},
+        {"schema": {"type": "object"}},
+        {"extra": {"top_k": 3}},
+    ]
+
+    def key(call, spec=spec):
+        return key_of(adapter.build_request(call, spec), wire, api_version=spec.api_version)
+
+    plain = key(call)
+    assert key(replace(call, stream=False)) == plain == key(call, replace(spec, key=Secret("another")))
+    if wire == "ollama":
+        changes.remove({"tools": (Tool("f"),), "tool_choice": "required"})  # its wire has no such word
+    assert len({plain, *(key(replace(call, **change)) for change in changes)}) == len(changes) + 1
 
 
 def test_order_of_a_body_does_not_count_and_nested_stream_does():

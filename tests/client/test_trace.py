@@ -79,7 +79,7 @@ def test_a_lost_answer_may_be_on_the_bill():
     with pytest.raises(ConnectionFailedError), tracer.attempt("p", "m"):
         with tracer.phase("dns"):
             pass
-        raise ConnectionFailedError("no such host")
+        raise ConnectionFailedError("no such host", reason="dns")
     trace = tracer.done(error=ConnectionFailedError("x"))
     assert [one.maybe_billed for one in trace.attempts] == [True, False] and trace.error == "E-CONNECTION"
 

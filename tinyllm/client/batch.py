@@ -14,11 +14,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import ConfigError
 from .cost import Budget
-from .errors import CircuitOpenError, ConnectTimeout, ProviderError, RateLimitedError, TotalTimeout
+from .errors import (
+    CircuitOpenError,
+    ConnectionFailedError,
+    ConnectTimeout,
+    ProviderError,
+    RateLimitedError,
+    TotalTimeout,
+)
+from .limits import RateLimit
+from .retry import NEVER_SENT
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -46,26 +55,6 @@ class Outcome(Generic[Value]):
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]
-
-
-class Limit(Protocol):
-    """What a reply's headers say of one thing ("requests", "tokens"): how much there is, and when it is full again."""
-
-    @property
-    def what(self) -> str:
-        """Which thing."""
-
-    @property
-    def limit(self) -> int | None:
-        """How much there is when it is full."""
-
-    @property
-    def remaining(self) -> int | None:
-        """How much is left."""
-
-    @property
-    def reset(self) -> float | None:
-        """Seconds until it is full again."""
 
 
 @dataclass(slots=True)
@@ -122,8 +111,8 @@ class Limiter:
                     raise ConfigError(f"Limiter: {what}={each_minute!r} a minute", hint="a number above 0, or None")
                 self._buckets[what] = _Bucket(each_minute, each_minute / 60, each_minute, now)
 
-    def learn(self, limits: Iterable[Limit]) -> None:
-        """Take over what a reply says; it never has more than that afterwards."""
+    def learn(self, limits: Iterable[RateLimit]) -> None:
+        """Take over what a reply's headers say, see ``rate_limits``; there is never more than that afterwards."""
         with self._lock:
             now = self._clock()
             for said in limits:
@@ -287,5 +276,7 @@ def batch(
 def _is_free(problem: Exception) -> bool:
     """Tell whether a call that ended so is on no bill: refused, or never sent."""
     if isinstance(problem, CircuitOpenError | ConnectTimeout):
+        return True
+    if isinstance(problem, ConnectionFailedError) and problem.reason in NEVER_SENT:
         return True
     return isinstance(problem, ProviderError) and problem.status is not None and 400 <= problem.status < 500

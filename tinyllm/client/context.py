@@ -6,7 +6,7 @@ Always kept: system messages, the last turn of the user, and the last group. A g
 turn with tool calls together with all results: a result without its call, or a call without its result, is an error at
 every provider. When a question has gone, the answers to it that would now stand first go as well.
 
-If what must stay does not fit nothing is cut: ``ContextLengthError`` says how many tokens there are and how many may be.
+If what must stay does not fit nothing is cut: ``ContextLengthError`` says how many tokens there are, and may be.
 """
 
 from __future__ import annotations

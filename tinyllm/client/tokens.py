@@ -2,8 +2,8 @@
 
 Exact for a tokenizer of one's own, and for the models whose vocabularies are published (GPT-2, cl100k, o200k), if the
 file is on this machine: nothing is fetched in order to count. For all others there is an estimate, which says that it
-is one and is meant to be too high rather than too low: 4 characters to a token, one token for every character outside of
-ASCII, and a tenth more.
+is one and is meant to be too high rather than too low: 4 characters to a token, one token for every character outside
+of ASCII, and a tenth more.
 
 How a provider frames turns and tools is its own business, so the count of a whole conversation is never called exact.
 """

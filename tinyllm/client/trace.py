@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .errors import ProviderError
+from .retry import maybe_billed
 from .types import Completion, Delta, Message, ReasoningDelta, TextDelta, ToolArgsDelta, ToolStart, Usage, UsageUpdate
 
 Phase = Literal["dns", "connect", "tls", "send"]
@@ -175,8 +176,7 @@ class Tracer:
         except ProviderError as problem:
             attempt.error = problem.code
             attempt.status = attempt.status if problem.status is None else problem.status
-            # an answer with a status says itself whether there is a bill; silence does not
-            attempt.maybe_billed = attempt.status is None and attempt.send is not None
+            attempt.maybe_billed = maybe_billed(problem)
             raise
 
     @contextmanager
