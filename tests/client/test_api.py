@@ -10,7 +10,7 @@ import pytest
 
 import tinyllm as tl
 from tinyllm import kernels
-from tinyllm.client.api import Client, replayed
+from tinyllm.client.api import Client
 from tinyllm.client.cache import MemoryCache
 from tinyllm.client.errors import (
     AllFailedError,
@@ -24,6 +24,7 @@ from tinyllm.client.errors import (
     TruncatedError,
     UnsupportedParamError,
 )
+from tinyllm.client.reading import replayed
 from tinyllm.client.retry import Retry
 from tinyllm.client.transport import Response
 from tinyllm.client.types import Completion, TextDelta, ToolCall, Usage

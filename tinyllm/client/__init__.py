@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .aio import AsyncStream, acomplete, aembed, astream
-    from .api import Client, Stream, complete, embed, stream
+    from .api import Client, complete, embed, stream
     from .deadline import Timeout
+    from .reading import Stream
     from .registry import explain
     from .retry import Retry
     from .types import Completion, Embeddings, Message, Tool, ToolCall, Usage
@@ -29,7 +30,7 @@ _HOMES = {
     "Embeddings": "types",
     "Message": "types",
     "Retry": "retry",
-    "Stream": "api",
+    "Stream": "reading",
     "Timeout": "deadline",
     "Tool": "types",
     "ToolCall": "types",

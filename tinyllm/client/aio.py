@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .api import Client, Prompt, Stream, default
+from .api import Client, Prompt, default
+from .reading import Stream
 from .types import Completion, Delta, Embeddings, TextDelta
 
 Got = TypeVar("Got")
