@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tinyllm.client import dial as lines
 from tinyllm.client import errors
 from tinyllm.client.deadline import Deadline, Timeout
-from tinyllm.client.transport import HttpTransport, Response
+from tinyllm.client.transport import HttpTransport, Response, head_of
 from tinyllm.client.types import HttpRequest
 
 from . import faultserver as fs
@@ -89,6 +89,14 @@ def test_what_is_sent_and_what_an_answer_says():
         "connection": "close",
     }
     assert list(deadline.marks) == ["dns", "connect", "sent", "headers", "first_byte"]
+
+
+def test_a_header_of_the_users_takes_the_place_of_ours():
+    request = HttpRequest("GET", "http://a/", {"user-agent": "mine", "ACCEPT-ENCODING": "gzip"})
+    head = head_of(request, lines.Target("http", "a", 80), "/")
+    assert (
+        head == b"GET / HTTP/1.1\r\nHost: a\r\nuser-agent: mine\r\nACCEPT-ENCODING: gzip\r\nConnection: close\r\n\r\n"
+    )
 
 
 def test_a_body_of_some_size_arrives_whole():
