@@ -45,7 +45,7 @@ def orphans(messages):
     return wrong + sorted(waiting)
 
 
-@settings(derandomize=True, max_examples=120)
+@settings(derandomize=True, max_examples=60)
 @given(conversations(), st.integers(0, 400), st.sampled_from([LETTERS, ESTIMATE]), st.booleans())
 def test_what_fits(talk, window, counter, summed):
     summarize = (lambda gone: "-" * (10 * len(gone))) if summed else None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
+from tinyllm.client.deadline import Deadline, Timeout
 from tinyllm.client.errors import ConnectionFailedError, OverloadedError
 from tinyllm.client.trace import Tracer, quantile
 from tinyllm.client.types import (
@@ -68,6 +70,36 @@ def test_where_the_time_went():
     assert trace.tokens_per_second == pytest.approx(4.0)  # four tokens after the first, in one second
     assert (trace.bytes_sent, trace.bytes_received, trace.cost, trace.peak_memory) == (300, 30, 7, None)
     assert "secret" not in trace.line() and "abc" not in trace.line() and trace.prompt is trace.text is None
+
+
+def test_what_a_deadline_has_noted():
+    clock = Clock()
+    watch = SimpleNamespace(now=clock, sleep=None)
+    tracer = Tracer(clock)
+    clock.now += 1.0
+    deadline = Deadline(Timeout(), watch)
+    for failing in (True, False):
+        clock.now += 1.0
+        try:
+            with tracer.attempt("p", "m", deadline=deadline):
+                deadline.connecting("x")
+                for name, seconds in (("dns", 0.5), ("connect", 0.25), ("tls", 0.125)):
+                    clock.now += seconds
+                    deadline.mark(name)
+                if failing:
+                    raise ConnectionFailedError("reset", reason="sent")
+                clock.now += 2.0
+                deadline.waiting()
+                clock.now += 4.0
+                deadline.mark("headers")
+        except ConnectionFailedError:
+            continue
+        clock.now += 8.0
+        deadline.body()
+    first, second = tracer.done().attempts
+    assert (first.dns, first.connect, first.tls, first.send) == (0.5, 0.25, 0.125, None) and first.maybe_billed
+    assert (second.dns, second.connect, second.proxy, second.tls, second.send) == (0.5, 0.25, None, 0.125, 2.0)
+    assert (second.headers, second.first_byte) == (6.875, 14.875)
 
 
 def test_a_lost_answer_may_be_on_the_bill():

@@ -1,8 +1,8 @@
 """Where the time of an answer went: from the name of the host to the last piece of text, as one line of JSON.
 
-    asked   dns   connect   tls   sent      first byte      first content            last content
-      |------|-------|-------|-----|-------------|---------------|----|--|----|---|--------|
-      '---------------------- time to first token ---------------'    gaps: p50, p95
+    asked   dns  connect  tls  send  headers  first byte  first content             last content
+      |------|------|------|-----|------|---------|-----------|----|--|----|---|---------|
+      '------------------ time to first token ----------------'    gaps: p50, p95
 
 A provider can send its first byte long before its first word, so the time to first token ends at the first piece of
 content. Gaps are those between pieces as they came; a piece may hold several tokens. Decoding speed counts the tokens
@@ -23,11 +23,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from .deadline import Deadline
 from .errors import ProviderError
 from .retry import maybe_billed
 from .types import Completion, Delta, Message, ReasoningDelta, TextDelta, ToolArgsDelta, ToolStart, Usage, UsageUpdate
 
-Phase = Literal["dns", "connect", "tls", "send"]
+Phase = Literal["dns", "connect", "proxy", "tls", "send"]
+# what a deadline notes when it is done -> the part of an attempt that it ends
+_ENDS = {"dns": "dns", "connect": "connect", "proxy": "proxy", "tls": "tls", "sent": "send"}
 
 
 @dataclass(slots=True)
@@ -37,8 +40,8 @@ class Attempt:
     Args:
         provider, model: who was asked.
         began: seconds after the question.
-        dns, connect, tls, send: how long each took; None on a connection that was open already.
-        first_byte: seconds from the attempt's beginning to the first byte of the answer.
+        dns, connect, proxy, tls, send: how long each took.
+        headers, first_byte: seconds from the attempt's beginning to the head and to the body of the answer.
         status: of HTTP.
         error: the code of what it ended in, such as "E-RATE".
         waited: seconds before this attempt, for the one before had failed.
@@ -50,8 +53,10 @@ class Attempt:
     began: float
     dns: float | None = None
     connect: float | None = None
+    proxy: float | None = None
     tls: float | None = None
     send: float | None = None
+    headers: float | None = None
     first_byte: float | None = None
     status: int | None = None
     error: str | None = None
@@ -158,6 +163,7 @@ class Tracer:
         self._reasoned = False
         self._usage = Usage()
         self._sent = self._received = 0
+        self._deadline: Deadline | None = None
         self._memory = memory
         self._own_memory = memory and not tracemalloc.is_tracing()
         if memory:
@@ -167,10 +173,19 @@ class Tracer:
         self._zero = clock()
 
     @contextmanager
-    def attempt(self, provider: str, model: str, waited: float = 0.0) -> Iterator[Attempt]:
-        """Measure one request; an error that comes out of it is noted and goes on."""
+    def attempt(
+        self, provider: str, model: str, waited: float = 0.0, deadline: Deadline | None = None
+    ) -> Iterator[Attempt]:
+        """Measure one request; an error that comes out of it is noted and goes on.
+
+        Args:
+            provider, model: who is asked.
+            waited: seconds before it.
+            deadline: of the request, by the same clock: what it has noted is read here and when all is done.
+        """
         attempt = Attempt(provider, model, self._clock() - self._zero, waited=waited)
         self._attempts.append(attempt)
+        self._deadline = deadline
         try:
             yield attempt
         except ProviderError as problem:
@@ -178,10 +193,12 @@ class Tracer:
             attempt.status = attempt.status if problem.status is None else problem.status
             attempt.maybe_billed = maybe_billed(problem)
             raise
+        finally:
+            self._read_marks()
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
-        """Measure a part of the latest attempt: dns, connect, tls or send."""
+        """Measure a part of the latest attempt, where no deadline does."""
         begin = self._clock()
         try:
             yield
@@ -218,6 +235,7 @@ class Tracer:
     def done(self, completion: Completion | None = None, error: ProviderError | None = None) -> Trace:
         """Return what was measured; to be called once, when the answer, or the last attempt, has ended."""
         total = self._clock() - self._zero
+        self._read_marks()
         peak = None
         if self._memory:
             peak = tracemalloc.get_traced_memory()[1]
@@ -244,6 +262,20 @@ class Tracer:
             prompt=self._prompt,
             text=completion.text if self._texts and completion is not None else None,
         )
+
+    def _read_marks(self) -> None:
+        """Take over what the latest attempt's deadline has noted: moments, in the order of what happened."""
+        if self._deadline is None or not self._attempts:
+            return
+        attempt = self._attempts[-1]
+        before = attempt.began
+        for name, moment in self._deadline.marks.items():
+            now = self._deadline.began + moment - self._zero
+            if name in _ENDS:
+                setattr(attempt, _ENDS[name], now - before)
+                before = now
+            elif name in ("headers", "first_byte"):
+                setattr(attempt, name, now - attempt.began)
 
     def _speed(self, usage: Usage) -> float | None:
         if usage.output is None or self._first is None or self._last is None or self._last <= self._first:
