@@ -26,3 +26,5 @@ def test_mending():
     assert mend("plain é") == "plain é" and mend("\ud83d\ude42!") == "\U0001f642!"
     assert mend("\ude42\ud83d") == "\ude42\ud83d" and mend("\ude42\ud83d", replace=True) == "\ufffd\ufffd"
     assert mend("\ud83d\ud83d\ude42") == "\ud83d\U0001f642"
+    halves = Halves()
+    assert [halves.feed(text) for text in ("\ud83d", "", "a", "b")] == ["", "", "\ud83da", "b"], "in their order"
