@@ -25,7 +25,7 @@ from tinyllm.client.types import (
     UsageUpdate,
 )
 
-LAW = settings(derandomize=True, deadline=None, max_examples=30)
+LAW = settings(derandomize=True, deadline=None, max_examples=20)
 FINISHES = ["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other", "truncated"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinyllm.client.errors import ProtocolError
 from tinyllm.client.ndjson import NDJSON
 
-LAW = settings(derandomize=True, deadline=None, max_examples=60)
+LAW = settings(derandomize=True, deadline=None, max_examples=40)
 
 
 def decode(*parts: bytes, limit: int = 1 << 20) -> tuple[list[dict], str | None]:

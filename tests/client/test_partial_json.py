@@ -16,7 +16,7 @@ from tinyllm.client.errors import ProtocolError
 from tinyllm.client.partial_json import Part, PartialJSON
 from tinyllm.client.surrogates import mend
 
-LAW = settings(derandomize=True, deadline=None, max_examples=60)
+LAW = settings(derandomize=True, deadline=None, max_examples=40)
 
 CHARACTERS = st.sampled_from('aé"\\/\n\t\x00\x7f\u2028\ufeff\U0001f642\ud83d\ude42,:{}[]1')
 TEXTS = st.text(CHARACTERS, max_size=6)

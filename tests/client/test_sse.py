@@ -10,7 +10,7 @@ from tinyllm.client.errors import ProtocolError
 from tinyllm.client.frame import json_object
 from tinyllm.client.sse import SSE, Event
 
-LAW = settings(derandomize=True, deadline=None, max_examples=60)
+LAW = settings(derandomize=True, deadline=None, max_examples=40)
 
 
 def decode(*parts: bytes, limit: int = 1 << 20, close: bool = True) -> tuple[list[Event], str | None]:
