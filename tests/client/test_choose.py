@@ -6,8 +6,9 @@ import datetime
 
 import pytest
 
-from tinyllm.client.choose import _table, choose_model, use_cases
+from tinyllm.client.choose import choose_model, use_cases
 from tinyllm.client.registry import find, providers
+from tinyllm.client.tables import table
 from tinyllm.errors import ConfigError
 
 KEYS = {name: "k" for row in providers() for name in row.env_key} | {"OLLAMA_HOST": "127.0.0.1"}
@@ -18,11 +19,11 @@ def free(usage, provider, model):
 
 
 def test_rows_are_dated_and_sourced():
-    for row in _table()["models"]:
+    for row in table("models")["models"]:
         assert find(row["provider"]) and row["source"] and set(row["uses"]) <= set(use_cases())
         assert row["checked_on"] is None or datetime.date.fromisoformat(row["checked_on"])
     for use in use_cases():
-        assert any(use in row["uses"] for row in _table()["models"])
+        assert any(use in row["uses"] for row in table("models")["models"])
 
 
 def test_only_what_is_at_hand():

@@ -344,7 +344,7 @@ json_values = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=80)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(json_values, st.sampled_from([None, 200, *STATUSES]), st.sampled_from(WIRES))
 def test_any_body_is_one_error_of_ours(value, status, wire):
     found = of(status, value, wire)
@@ -352,7 +352,7 @@ def test_any_body_is_one_error_of_ours(value, status, wire):
     assert isinstance(read_body(json.dumps(value).encode()).message, str)
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=15)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_one_error_of_ours(body):
     assert isinstance(of(500, body), e.ServerError)

@@ -177,7 +177,7 @@ failures = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.lists(failures, min_size=1, max_size=30), st.floats(0, 100), st.integers(1, 20), st.integers(0, 99))
 def test_waiting_never_passes_the_total(steps, total, attempts, seed):
     time, chance = Time(total), random.Random(seed)

@@ -287,7 +287,7 @@ attempt = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.lists(attempt, min_size=6, max_size=6), st.floats(0, 20), st.booleans(), st.integers(0, 99))
 def test_laws_of_any_stream(attempts, total, whole, seed):
     world = World()

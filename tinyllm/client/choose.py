@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from ..errors import ConfigError, TinyLLMError, nearest
 from .registry import LOCAL, find, is_here, resolve
+from .tables import table
 from .types import Usage
 
 Cost = Callable[[Usage, str, str], int | None]
@@ -32,11 +30,6 @@ class Chosen:
         return "\n".join([f"{self.provider}/{self.model}: {self.why}", *lines])
 
 
-@functools.cache
-def _table() -> Mapping[str, Any]:
-    return json.loads(resources.files(__package__).joinpath("data/models.json").read_text(encoding="utf-8"))
-
-
 def use_cases() -> tuple[str, ...]:
     """Return what a model can be chosen for.
 
@@ -44,7 +37,7 @@ def use_cases() -> tuple[str, ...]:
         >>> use_cases()
         ('chat', 'reasoning', 'summarization', 'speed', 'embeddings')
     """
-    return tuple(_table()["uses"])
+    return tuple(table("models")["uses"])
 
 
 def choose_model(
@@ -77,7 +70,7 @@ def choose_model(
         >>> choose_model("chat", local_only=True, environ={}, cost=lambda *_: 0).provider
         'local'
     """
-    uses = _table()["uses"]
+    uses = table("models")["uses"]
     if use_case not in uses:
         close = nearest(use_case, uses)
         raise ConfigError(
@@ -90,7 +83,7 @@ def choose_model(
     cost = cost or _shipped
     fitting: list[tuple[int, bool, int, int, Mapping[str, Any]]] = []
     passed: list[tuple[str, str]] = []
-    for place, row in enumerate(_table()["models"]):
+    for place, row in enumerate(table("models")["models"]):
         if use_case not in row["uses"]:
             continue
         price = cost(typical, row["provider"], row["model"])

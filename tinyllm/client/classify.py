@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 from . import errors
 from .errors import ProviderError
 from .limits import lowered, retry_after, seconds_of
 from .scrub import scrub
+from .tables import table
 from .types import ErrorDelta, Secret, Spec
 
 LONGEST_READ = 1 << 16  # bytes of a body that are looked at
@@ -26,13 +26,8 @@ RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504, 529})
 
 
 @functools.cache
-def _table() -> Mapping[str, Any]:
-    return json.loads(resources.files(__package__).joinpath("data/errors.json").read_text(encoding="utf-8"))
-
-
-@functools.cache
 def _patterns(wire: str) -> tuple[tuple[frozenset[str], re.Pattern[str] | None], ...]:
-    rows = [row for row in _table()["context"] if wire in row["wires"]]
+    rows = [row for row in table("errors")["context"] if wire in row["wires"]]
     return tuple(
         (frozenset(row.get("said", ())), re.compile(row["message"], re.I | re.S) if "message" in row else None)
         for row in rows
@@ -217,13 +212,13 @@ def classify_delta(delta: ErrorDelta, spec: Spec, *, model: str = "", secrets: I
 
 
 def _meant(http: int | None, said: Said) -> int | None:
-    table = _table()
-    for row in table["overrides"]:
+    told = table("errors")
+    for row in told["overrides"]:
         if http in row["http"] and row["said"] in said.words:
             return int(row["status"])
     if http:
         return http
-    known = (table["statuses"][word] for word in said.words if word in table["statuses"])
+    known = (told["statuses"][word] for word in said.words if word in told["statuses"])
     return said.status or next(known, None)
 
 
@@ -235,7 +230,7 @@ def _retryable(status: int | None, head: Mapping[str, str], said: Said) -> bool:
 
 
 def _spent(said: Said) -> bool:
-    return any(row["said"] in said.words for row in _table()["spent"])
+    return any(row["said"] in said.words for row in table("errors")["spent"])
 
 
 def _kind(status: int | None, said: Said) -> tuple[type[ProviderError], str | None]:
@@ -246,9 +241,9 @@ def _kind(status: int | None, said: Said) -> tuple[type[ProviderError], str | No
             errors.QuotaExhaustedError,
             "the quota of the day is used up: another model, another provider, or tomorrow",
         )
-    if set(said.words) & set(_table()["filtered"]):
+    if set(said.words) & set(table("errors")["filtered"]):
         return errors.ContentFilteredError, "say it in other words"
-    if set(said.words) & set(_table()["unsupported"]):
+    if set(said.words) & set(table("errors")["unsupported"]):
         named = f"leave {said.param} out" if said.param else "leave the parameter out"
         return errors.UnsupportedParamError, f'{named}, or pass on_unsupported="drop"'
     return _KINDS.get(status or 0) or ((errors.BadRequestError, None) if 400 <= (status or 0) < 500 else _FAILED)

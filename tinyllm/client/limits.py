@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 LONGEST = 1e9  # seconds: "never", for a number that does not fit
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?\s*\Z")
@@ -37,6 +36,8 @@ def _bounded(seconds: float) -> float:
 
 def _moment(text: str) -> float | None:
     """Return an HTTP date as seconds since 1970."""
+    from email.utils import parsedate_to_datetime  # takes 20 ms to import, and few replies need it
+
     try:
         moment = parsedate_to_datetime(text.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, nearest
 from .errors import AuthError
+from .tables import table
 from .types import Secret, Spec
 
 CHOSEN_BY = "TINYLLM_PROVIDER"
@@ -87,10 +86,9 @@ def providers() -> tuple[Row, ...]:
         >>> providers()[0].name, providers()[-1].name
         ('anthropic', 'local')
     """
-    text = resources.files(__package__).joinpath("data/providers.json").read_text(encoding="utf-8")
     listed = {"env_key", "env_base", "auto"}
     found = []
-    for told in json.loads(text)["providers"]:
+    for told in table("providers")["providers"]:
         row: dict[str, Any] = {key: tuple(value) if key in listed else value for key, value in told.items()}
         found.append(Row(**row))
     return tuple(found)
