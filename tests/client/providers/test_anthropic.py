@@ -152,6 +152,11 @@ def test_sampling_parameters_by_version(name):
         build_request(call, strict)
 
 
+def test_a_strict_tool():
+    (sent,) = body(Call(ASK, "m", tools=(Tool("now", strict=True),)))["tools"]
+    assert sent == {"name": "now", "input_schema": {"type": "object", "properties": {}}, "strict": True}
+
+
 def test_all_else_of_a_call():
     sent = body(
         Call(ASK, "m", stop=("END",), schema=SCHEMA, stream=False, extra={"metadata": {"user_id": "u"}}),
@@ -356,6 +361,31 @@ def test_what_the_server_ran_goes_back_and_is_not_ours_to_run():
         UsageUpdate(Usage(61, 22)),
         EchoDelta("anthropic", [hidden, search | {"input": {"query": "q"}}, result]),
     ]
+
+
+def test_thinking_without_a_signature_does_not_go_back():
+    deltas = decode(sse(begin(), *block(0, {"type": "thinking", "thinking": "Hm"}), end("end_turn"), STOP))
+    assert deltas[2:] == [ReasoningDelta("Hm"), UsageUpdate(Usage(61, 22)), Done("stop", "end_turn")]
+
+
+def test_a_limit_that_came_before_any_argument_makes_none_up():
+    deltas = decode(sse(begin(), *block(0, USE, stop=False), end("max_tokens"), STOP))
+    assert deltas[2:-2] == [ToolStart(0, "toolu_7", "weather")]
+
+
+def test_half_a_character_at_the_end_of_a_text_counts_as_one():
+    hidden = {"type": "redacted_thinking", "data": "xyz"}
+    frames = sse(begin(), *block(0, {"type": "text", "text": "a\\ud83d"}), *block(1, hidden), end("end_turn"), STOP)
+    kept = EchoDelta("anthropic", [{"type": "text", "length": 2}, hidden])
+    assert decode(frames.replace(b"\\\\u", b"\\u"))[-2] == kept
+
+
+def test_the_reason_is_known_before_the_end():
+    decoder = Decoder()
+    decoder.feed(sse(begin()))
+    assert not decoder.finished
+    decoder.feed(sse(end("end_turn")))
+    assert decoder.finished and decoder.close() == []
 
 
 def test_half_characters_wait_for_their_other_half():

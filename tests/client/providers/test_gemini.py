@@ -199,6 +199,16 @@ def test_signed_texts_keep_their_bounds():
     turn = (*ASK, Message("assistant", "abc", echo={"gemini": echo}))
     assert body(Call(turn, "m"))["contents"][1]["parts"] == [{"text": "ab"}, run, {"text": "c"}, {"text": ""} | SIGNED]
 
+    signed = decode(sse(record({"text": "a"} | SIGNED), record({"text": "b"}, reason="STOP")))[-2].value
+    assert signed == [{"length": 1, **SIGNED}, {"length": 1}]
+
+
+def test_a_signed_thought_goes_back_as_it_came():
+    thought = {"thought": True, "text": "Hm"} | SIGNED
+    echo = decode(sse(record(thought, {"text": "a"}, reason="STOP")))[-2].value
+    turn = (*ASK, Message("assistant", "a", echo={"gemini": echo}), Message("assistant", ""))
+    assert body(Call(turn, "m"))["contents"][1]["parts"] == [thought, {"text": "a"}, {"text": ""}]
+
 
 # replies
 
@@ -320,6 +330,24 @@ def test_arguments_in_pieces():
     assert decode(sse(*last))[3:5] == [ToolArgsDelta(0, '"city": "Oslo"}'), ToolDone(0)]
     whole = record(call(name="f", partialArgs=[piece("$.on", boolValue=True)]), reason="STOP")
     assert decode(sse(whole))[2:5] == [ToolArgsDelta(0, "{"), ToolArgsDelta(0, '"on": true}'), ToolDone(0)]
+
+
+def test_two_calls_in_pieces():
+    first, second = (record(call(name=name, partialArgs=[piece("$.a", numberValue=1)])) for name in "fg")
+    deltas = decode(sse(first, second, record(reason="STOP")))
+    assert [(d.index, d.name) for d in deltas if isinstance(d, ToolStart)] == [(0, "f"), (1, "g")]
+    nameless = decode(sse(first, record(call(args={}), reason="STOP")))
+    assert [(d.index, d.name) for d in nameless if isinstance(d, ToolStart)] == [(0, "f"), (1, "")]
+
+
+def test_a_reason_is_kept_until_another_comes():
+    stream = sse(record({"text": "a"}, reason="STOP"), record({"text": "b"}), {"usageMetadata": {}})
+    assert decode(stream)[-1] == Done("stop", "STOP")
+
+
+def test_half_a_character_at_the_end():
+    stream = sse(record({"text": "a\\ud83d"}, reason="STOP")).replace(b"\\\\u", b"\\u")
+    assert decode(stream)[1:] == [TextDelta("a"), TextDelta("\ufffd"), Done("stop", "STOP")]
 
 
 @pytest.mark.parametrize("reason", ["MAX_TOKENS", "STOP"])
