@@ -359,7 +359,8 @@ def test_arguments_that_were_cut_never_look_whole(reason):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "$", "city", "$city", "$.", "$..a", "$[1]", "$.a[5]", "$.text.b", "$.list.b", "$[-1]", "$.a" * 99]
+    "path",
+    ["", "$", "city", "$city", "$.", "$..a", "$[1]", "$.a[5]", "$.a[x]", "$.text.b", "$.list.b", "$[-1]", "$.a" * 99],
 )
 def test_places_that_are_none(path):
     args = PartialArgs(0, {"text": "x", "list": []})

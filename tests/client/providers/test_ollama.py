@@ -200,6 +200,11 @@ def test_half_characters_wait_for_their_other_half():
     ]
 
 
+def test_half_a_character_at_the_end_of_a_thought():
+    frames = lines(line(True, "stop", thinking="a\\ud83d")).replace(b"\\\\u", b"\\u")
+    assert decode(frames)[1] == ReasoningDelta("a\ufffd")
+
+
 def test_errors():
     told = {"error": "model 'm' not found"}
     error = ErrorDelta("model 'm' not found", body=told)
