@@ -98,6 +98,11 @@ def index(args: argparse.Namespace) -> list[Row]:
     return [*found, target("metrics, 300 rankings of 100, cold", "< 50 ms", cold, "ms", cold < 50)]
 
 
+def history(args: argparse.Namespace) -> list[Row]:
+    """Whether every vector is found after many have gone and come."""
+    return checks.found_after_changes(200 if args.tiny else 4000)
+
+
 def metrics(args: argparse.Namespace) -> list[Row]:
     """The same values as trec_eval."""
     return checks.metrics_equality()
@@ -177,6 +182,7 @@ def scifact(args: argparse.Namespace) -> list[Row]:
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "bm25 speed": bm25, "index": index, "minilm": minilm, "bm25 equality": bm25_equality, "metrics": metrics,
+    "history": history,
     "tokens": tokens, "stems": stems, "cranfield": cranfield, "scifact": scifact, "citations": citations,
 }  # fmt: skip
 
@@ -225,7 +231,8 @@ def line_of(row: Row) -> str:
     """Write a row of the table."""
 
     def shown(value: float | None) -> str:
-        return "" if value is None else f"{value:{FORMS.get(row['unit'], ',.0f')}}"
+        form = ".2f" if row["unit"] == "a second" and value and value < 100 else FORMS.get(row["unit"], ",.0f")
+        return "" if value is None else f"{value:{form}}"
 
     verdict = {True: "reached", False: "NOT reached", None: ""}[row["reached"]]
     peer = f"{row['peer']} {shown(row['peer_seconds'])}" if row["peer"] else ""

@@ -72,14 +72,16 @@ def bm25_equality(scifact: Any, queries: int = 300) -> list[Row]:
     live, took = BM25(mode="live"), []
     live.add(names, texts)
     live.search(asked[0])
-    for n in random.Random(0).sample(range(len(texts)), min(len(texts) // 2, 500)):
+    changed = random.Random(0).sample(range(len(texts)), min(len(texts) // 2, 500))
+    for n in changed:
         live.remove([names[n]])
         began = time.perf_counter()
         live.add([names[n]], [texts[n]])
         took.append(time.perf_counter() - began)
     anew = BM25(mode="live")
-    rest = [n for n in live._postings.ids if n is not None]  # in the order of insertion, which decides ties
-    anew.add(rest, [texts[int(name)] for name in rest])
+    moved = {*changed}
+    rest = [*(n for n in range(len(texts)) if n not in moved), *changed]  # the order of insertion decides ties
+    anew.add([names[n] for n in rest], [texts[n] for n in rest])
     equal = all(
         a[0] == b[0] and (a[1] == b[1]).all()
         for a, b in zip(live.search_many(asked, TOP), anew.search_many(asked, TOP), strict=True)
@@ -103,6 +105,31 @@ def metrics_equality() -> list[Row]:
     found = per_query(run, qrels, METRICS)
     worst = max(abs(found[name][query] - theirs[query][other]) for name, other in names.items() for query in qrels)
     return [target("metrics, 300 rankings of 100", "<= 1e-12 apart", worst, "", worst <= 1e-12, "pytrec_eval", 0.0)]
+
+
+def found_after_changes(N: int) -> list[Row]:
+    """Delete half of an HNSW's vectors, give 30 % of the rest others, and search for each that is left."""
+    import numpy as np
+    from retrieval_index import vectors
+
+    from tinyllm.rag.index import HNSW
+
+    x, others = vectors(N, 32, N)
+    index, drawn = HNSW(ef=64), random.Random(0)
+    names = [f"v{n}" for n in range(N)]
+    index.add(names, x)
+    gone = set(drawn.sample(names, N // 2))
+    for some in np.array_split(sorted(gone), 10):
+        index.remove(some.tolist())
+    left = [name for name in names if name not in gone]
+    changed = drawn.sample(left, 3 * len(left) // 10)
+    for some in np.array_split(changed, 10):
+        index.add(some.tolist(), others[[int(name[1:]) for name in some]])
+    now = {name: others[int(name[1:])] if name in set(changed) else x[int(name[1:])] for name in left}
+    found, _ = index.search(np.stack([*now.values()]), 1)
+    lost = sum(name not in names for name, names in zip(now, found, strict=True))
+    what = f"HNSW, vectors lost of {len(left):,} after 50 % deletes, 30 % upserts"
+    return [target(what, "none", lost, "vectors", lost == 0)]
 
 
 def stems(texts: Sequence[str]) -> list[Row]:

@@ -142,6 +142,17 @@ def test_a_verifier_that_believes_everything_is_seen(load, monkeypatch):
     assert caught["ours"] == 0 and caught["reached"] is False
 
 
+def test_vectors_that_were_lost_are_counted(load, monkeypatch):
+    checks = load("retrieval_checks")
+    (row,) = checks.found_after_changes(60)
+    assert (row["ours"], row["reached"]) == (0, True) and "of 30 after" in row["case"]
+    from tinyllm.rag.index import HNSW
+
+    monkeypatch.setattr(HNSW, "search", lambda self, q, k: ([["v0"]] * len(q), None))
+    (row,) = checks.found_after_changes(60)
+    assert row["ours"] >= 29 and row["reached"] is False
+
+
 def test_ladders_become_rows(load):
     checks = load("retrieval_checks")
     from tinyllm.rag.evaluate import load as collection
