@@ -112,6 +112,20 @@ def test_speeds_are_held_against_the_fastest_peer(load):
     assert alone["reached"] is None and alone["peer"] is None
 
 
+def test_what_is_live_is_not_taken_for_what_is_kept(load, monkeypatch):
+    """Kept weights are held against the peer, though the live rows have the peer's faster moment."""
+    retrieval = load("retrieval")
+    base = {"peer": "bm25s", "peer_seconds": 3.0}
+    rows = [
+        {**base, "case": "30 queries at once, of 60 documents", "ours": 1.0},
+        {**base, "case": "30 queries, one by one", "ours": 2.0},
+        {**base, "case": "30 queries, one by one, live", "ours": 9.0, "peer_seconds": 2.9},
+        {**base, "case": "a change and a query", "ours": 1.0},
+    ]
+    monkeypatch.setattr(retrieval, "part", lambda name, args: rows)
+    assert [row["ours"] for row in retrieval.bm25(argparse.Namespace())] == [30, 15, 1]
+
+
 def test_a_line_of_the_table_says_it_all(load):
     checks, line_of = load("retrieval_checks"), load("retrieval").line_of
     line = line_of(checks.target("exact", ">= 1 x", 4000.0, "a second", True, "faiss", 2000.0, "of 1,000"))
