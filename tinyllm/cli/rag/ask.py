@@ -115,6 +115,8 @@ def as_json(question: str, found: Answer, seconds: float) -> dict[str, Any]:
 
 def show(question: str, found: Answer, screen: Screen) -> None:
     """Print the answer, and below it the sources it cites, with the verdicts on its quotes."""
+    from ...rag.answer import PROVES
+
     if found.abstained:
         screen.paragraph(found.text or "The texts do not say.", style="yellow")
         screen.line(f"confidence {found.confidence:.2f}; tinyllm rag search shows what was found", style="dim")
@@ -130,6 +132,8 @@ def show(question: str, found: Answer, screen: Screen) -> None:
         screen.line(f"{number}{one.chunk_id}{header}", style="cyan")
         screen.line(f"    {one.verdict}: characters {one.start} to {one.end}", style=color(one.verdict))
         show_text(one.quote, question, screen, 4, indent="    ")
+    screen.line()
+    screen.paragraph(PROVES, style="dim")
     if found.stripped:
         hidden = ", ".join(f"{count} {kind}" for kind, count in found.stripped.items())
         screen.line(f"Taken out of the sources: {hidden} characters that cannot be seen.", style="yellow")
