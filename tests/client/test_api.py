@@ -17,6 +17,7 @@ from tinyllm.client.errors import (
     AuthError,
     BadRequestError,
     ConnectionFailedError,
+    IdleTimeout,
     OverloadedError,
     ProviderError,
     RateLimitedError,
@@ -145,6 +146,14 @@ def test_nothing_is_tried_again_once_something_was_shown():
     assert caught.value.partial.text == "a" and len(one.line.sent) == 1
     two = client(broken, said("whole"))
     assert two.complete(*ASKED).text == "whole"  # nobody had seen anything
+
+
+@pytest.mark.parametrize("late", [ConnectionFailedError("reset"), IdleTimeout("silence")])
+def test_what_breaks_after_the_end_breaks_nothing(late):
+    record = {"candidates": [{"content": {"parts": [{"text": "4 C"}]}, "finishReason": "STOP"}]}
+    one = client([sse(record), late], GEMINI_API_KEY="k")  # whose end is known for sure only when the line closes
+    found = one.complete("Hi", "gemini", "m")
+    assert (found.text, found.finish) == ("4 C", "stop") and len(one.line.sent) == 1 and one.line.open == 0
 
 
 @pytest.mark.parametrize("cut", [b"", said("a", "b")[:-70]])

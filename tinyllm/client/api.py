@@ -225,14 +225,18 @@ class Client:
             if not 200 <= response.status < 300:
                 body = response.read(LARGEST_ERROR)
                 raise classify(response.status, response.headers, body, asked.spec, model=asked.call.model)
-            for chunk in response.chunks:
-                tracer.received(len(chunk))
-                for delta in decoder.feed(chunk):
-                    if isinstance(delta, routing.SHOWN):
-                        deadline.token()
-                    yield delta
-                if decoder.finished:
-                    deadline.at_most(LATE)
+            try:
+                for chunk in response.chunks:
+                    tracer.received(len(chunk))
+                    for delta in decoder.feed(chunk):
+                        if isinstance(delta, routing.SHOWN):
+                            deadline.token()
+                        yield delta
+                    if decoder.finished:
+                        deadline.at_most(LATE)
+            except routing.AFTER_THE_END:  # all was said: only a record of usage may be lost
+                if not decoder.finished:
+                    raise
             yield from decoder.close()
 
     def _local(self, model: str) -> Any:

@@ -60,7 +60,7 @@ def post(
     sent = {"Content-Type": "application/json", "Accept": accept, **(headers or {})}
     if spec.key:
         sent |= _key_header(spec.auth if auth is None else auth, spec.key.reveal())
-    # half a surrogate pair has no UTF-8: it goes as \udXXX, which is what JSON calls it
+    # half a surrogate pair has no UTF-8: it goes as a backslash, a u and four digits, which is what JSON calls it
     return HttpRequest("POST", spec.base_url + path, {**sent, **spec.headers}, text.encode("utf-8", "backslashreplace"))
 
 
