@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
+from email.utils import formatdate
 
 import numpy as np
 import pytest
@@ -55,7 +57,7 @@ class Line:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        status, body = answer if isinstance(answer, tuple) else (200, answer)
+        status, body, *more = answer if isinstance(answer, tuple) else (200, answer)
         self.open += 1
         chunks = body if isinstance(body, list) else [body[place : place + 7] for place in range(0, len(body), 7)]
 
@@ -65,7 +67,7 @@ class Line:
                     raise chunk
                 yield chunk
 
-        return Response(status, {"content-type": "text/event-stream"}, flow(), self.free)
+        return Response(status, {"content-type": "text/event-stream", **dict(*more)}, flow(), self.free)
 
     def free(self):
         self.open -= 1
@@ -135,6 +137,14 @@ def test_a_refusal_is_one_error_and_no_retry():
     with pytest.raises(BadRequestError, match="no such thing"):
         one.complete(*ASKED)
     assert one.line.open == 0
+
+
+def test_a_wait_may_be_told_as_a_date():
+    later = formatdate(time.time() + 3600, usegmt=True)
+    one = client((429, b"{}", {"retry-after": later}))
+    with pytest.raises(RateLimitedError) as caught:  # longer than what is left of the total: at once
+        one.complete(*ASKED)
+    assert 3500 < caught.value.retry_after < 3700 and len(one.line.sent) == 1
 
 
 def test_nothing_is_tried_again_once_something_was_shown():

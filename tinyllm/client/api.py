@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache as once
@@ -32,13 +33,13 @@ from .cache import Cache, key_of, sampled
 from .classify import classify
 from .cost import Prices, shipped
 from .deadline import Clock, Deadline, SystemClock, Timeout
-from .errors import CanceledError, UnsupportedParamError
+from .errors import CanceledError, ProviderError, UnsupportedParamError
 from .reading import Stream, replayed
 from .registry import LOCAL, resolve
 from .retry import Retry, RetryBudget
 from .route import Policy, Route
 from .trace import Attempt, Tracer
-from .transport import HttpTransport, Transport
+from .transport import HttpTransport, Response, Transport
 from .types import (
     Call,
     Completion,
@@ -224,7 +225,7 @@ class Client:
             _noted(attempt, deadline.marks)
             if not 200 <= response.status < 300:
                 body = response.read(LARGEST_ERROR)
-                raise classify(response.status, response.headers, body, asked.spec, model=asked.call.model)
+                raise _refused(response, body, asked)
             try:
                 for chunk in response.chunks:
                     tracer.received(len(chunk))
@@ -280,7 +281,7 @@ class Client:
             with self.transport.send(request, attempt) as response:
                 body = response.read()
                 if not 200 <= response.status < 300:
-                    raise classify(response.status, response.headers, body, spec, model=asked.call.model)
+                    raise _refused(response, body, asked)
             found = adapter.decode_embed(body)
             if isinstance(found, ErrorDelta):
                 raise routing.classify_delta(found, spec, model=asked.call.model)
@@ -340,6 +341,11 @@ def _built(adapter: Any, call: Call, spec: Spec, on_unsupported: str) -> HttpReq
             if on_unsupported == "warn":
                 warn(f"left out: {error.message}", stacklevel=2)
             call = replace(call, **{name: nothing})
+
+
+def _refused(response: Response, body: bytes, asked: _Asked) -> ProviderError:
+    """Return the one error that a refusal means; the time of day is for a Retry-After that is a date."""
+    return classify(response.status, response.headers, body, asked.spec, model=asked.call.model, now=time.time())
 
 
 def _left(deadline: Deadline) -> float | None:
